@@ -1,0 +1,1 @@
+"""Frozen values that every layer shares: the document tree, conversion options and reports; no I/O, no clock."""

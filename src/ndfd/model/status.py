@@ -1,0 +1,68 @@
+"""What the daemon says of itself."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class WorkerState(enum.StrEnum):
+    """The states of a worker process as its supervisor sees it."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    DYING = "dying"
+    DEAD = "dead"
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One worker."""
+
+    #: Number that the supervisor gave it; never used twice in one daemon's life.
+    id: int
+    pid: int
+    state: WorkerState
+    #: Conversions it has ended.
+    served: int
+    #: Seconds since it started.
+    age_s: float
+    rss_bytes: int
+    #: Name of the document it works on, where its caller gave one.
+    document: str | None = None
+    #: Pages done and pages in all of that document.
+    page: int | None = None
+    pages: int | None = None
+    #: Seconds it has worked on that document.
+    busy_s: float | None = None
+
+
+class EngineStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The document engine that the workers run."""
+
+    #: "pdfium 159.0.8149".
+    name: str
+    #: "c" or "python".
+    native: str
+    #: Folders with fonts for Chinese, Japanese and Korean text whose font is not embedded; empty: such text is lost.
+    fallback_fonts: tuple[str, ...] = ()
+
+
+class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The daemon, its workers and what they do."""
+
+    version: str
+    pid: int
+    uptime_s: float
+    sockets: tuple[str, ...]
+    engine: EngineStatus | None
+    workers: tuple[WorkerStatus, ...]
+    #: Conversions that wait for a worker.
+    queued: int
+    #: Conversions ended since the start, by outcome.
+    succeeded: int
+    failed: int
+    pages: int
+    #: What an operator should know and mend; empty when all is well.
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Bytes <-> messages: the Varlink wire, and the frames between supervisor, zygote and worker; no sockets, no clock."""

@@ -1,0 +1,123 @@
+"""The frames between the supervisor, the zygote and the workers.
+
+Each frame is one message of a boundary-keeping socket pair (SOCK_SEQPACKET on Linux), MessagePack with a `type` tag, at
+most `MAX_FRAME_BYTES` long, with the descriptors its docstring names as ancillary data. A frame that does not decode
+strictly is a `WorkerProtocolError`: the sender is untrusted after it has seen a document.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from ndfd.errors import WorkerProtocolError
+from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.status import EngineStatus
+
+#: Large enough for a report of 100 bad pages, small enough to sit in one socket buffer (net.core.wmem_default is 208 KiB).
+MAX_FRAME_BYTES = 64 * 1024
+
+
+class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready"):
+    """Zygote to supervisor, once: the document stack is imported and the engine is open."""
+
+    pid: int
+    engine: EngineStatus
+
+
+class Spawn(msgspec.Struct, frozen=True, tag="spawn"):
+    """Supervisor to zygote: fork a worker."""
+
+    worker: int
+
+
+class Spawned(msgspec.Struct, frozen=True, tag="spawned"):
+    """Zygote to supervisor. Descriptors: the supervisor's end of the worker's channel, the worker's pidfd."""
+
+    worker: int
+    pid: int
+
+
+class SpawnFailed(msgspec.Struct, frozen=True, tag="spawn_failed"):
+    """Zygote to supervisor: the fork failed."""
+
+    worker: int
+    reason: str
+
+
+class Exited(msgspec.Struct, frozen=True, tag="exited"):
+    """Zygote to supervisor: a worker ended, and its status was reaped."""
+
+    worker: int
+    pid: int
+    #: As `os.waitstatus_to_exitcode`: exit status, or minus the signal's number.
+    exit_code: int
+
+
+class Job(msgspec.Struct, frozen=True, tag="job"):
+    """Supervisor to worker. Descriptor: the document (a regular file or memfd, read-only)."""
+
+    id: int
+    options: ConvertOptions
+    #: Seconds the worker may take; the supervisor kills it then, this is for the worker's own last-resort timer.
+    deadline_s: float
+
+
+class JobPage(msgspec.Struct, frozen=True, tag="job_page"):
+    """Worker to supervisor: a page is finished."""
+
+    id: int
+    page: PageReport
+
+
+class JobDone(msgspec.Struct, frozen=True, tag="job_done"):
+    """Worker to supervisor. Descriptor: the rendered result, a sealed memfd."""
+
+    id: int
+    report: ConversionReport
+
+
+class JobFailed(msgspec.Struct, frozen=True, tag="job_failed", omit_defaults=True):
+    """Worker to supervisor: the conversion ended in an error of the tree of `ndfd.errors`."""
+
+    id: int
+    code: str
+    message: str
+    hint: str
+    page: int | None = None
+
+
+FromZygote = ZygoteReady | Spawned | SpawnFailed | Exited
+ToZygote = Spawn
+FromWorker = JobPage | JobDone | JobFailed
+ToWorker = Job
+
+Frame = FromZygote | ToZygote | FromWorker | ToWorker
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of a frame; ValueError when it is longer than `MAX_FRAME_BYTES`."""
+    data = _encoder.encode(frame)
+    if len(data) > MAX_FRAME_BYTES:
+        raise ValueError(f"a frame of {len(data)} bytes is longer than {MAX_FRAME_BYTES}")
+    return data
+
+
+T = TypeVar("T")
+
+
+class FrameDecoder(Generic[T]):
+    """Strictly decodes the frames that one side may send."""
+
+    def __init__(self, frames: Any) -> None:
+        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(frames)
+
+    def decode(self, data: bytes) -> T:
+        """One frame; `WorkerProtocolError` for anything else."""
+        try:
+            return self._decoder.decode(data)
+        except msgspec.MsgspecError as error:
+            raise WorkerProtocolError(f"a frame of {len(data)} bytes is malformed: {error}") from error
