@@ -1,0 +1,146 @@
+"""The parameters and replies of ndfd's Varlink methods, and the table of the methods.
+
+The same things are said in the interface descriptions (`*.varlink`) beside this file, which the daemon hands out; a
+test holds the two equal. A field with a default may be left out on the wire, and is nullable (`?`) in the description.
+"""
+
+from __future__ import annotations
+
+import enum
+from importlib import resources
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from ndfd.errors import NdfdError
+from ndfd.model.conversion import ConversionReport, OutputFormat, PageReport
+from ndfd.model.status import DaemonStatus
+
+
+class ReplyKind(enum.StrEnum):
+    """How the rendered document comes back."""
+
+    INLINE = "inline"
+    DESCRIPTOR = "descriptor"
+
+
+class Source(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The document to convert: exactly one of the two."""
+
+    #: The bytes themselves; base64 on the wire.
+    data: bytes | None = None
+    #: Index of a descriptor that came with the message.
+    fd: int | None = None
+
+    def __repr__(self) -> str:
+        size = None if self.data is None else len(self.data)
+        return f"Source(data of {size} bytes, fd={self.fd!r})"
+
+
+class Convert(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Documents.Convert."""
+
+    document: Source
+    format: OutputFormat | None = None
+    name: str | None = None
+    password: str | None = None
+    #: Milliseconds until the conversion is given up.
+    deadline_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    reply: ReplyKind | None = None
+
+    def __repr__(self) -> str:
+        return f"Convert({self.document!r}, format={self.format!r}, name={self.name!r}, reply={self.reply!r})"
+
+
+class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One reply of io.ndfd.Documents.Convert: `page` alone while it runs, then `report` with one of the other two."""
+
+    page: PageReport | None = None
+    content: str | None = None
+    #: Index of the descriptor that goes with the message.
+    fd: int | None = None
+    report: ConversionReport | None = None
+
+
+class GetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.GetStatus."""
+
+
+class GetInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of org.varlink.service.GetInfo."""
+
+
+class ServiceInfo(msgspec.Struct, frozen=True):
+    """Reply of org.varlink.service.GetInfo."""
+
+    vendor: str
+    product: str
+    version: str
+    url: str
+    interfaces: tuple[str, ...]
+
+
+class GetInterfaceDescription(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of org.varlink.service.GetInterfaceDescription."""
+
+    interface: str
+
+
+class InterfaceDescription(msgspec.Struct, frozen=True):
+    """Reply of org.varlink.service.GetInterfaceDescription."""
+
+    description: str
+
+
+class Failed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Parameters of the error `Failed` that each io.ndfd interface has: an error of the tree of `ndfd.errors`."""
+
+    code: str
+    message: str
+    hint: str
+    retryable: bool
+    page: int | None = None
+
+    @classmethod
+    def of(cls, error: NdfdError) -> Failed:
+        """The error as it travels."""
+        return cls(error.code, error.message, error.hint, error.retryable, error.page)
+
+
+class MethodTypes(NamedTuple):
+    """What a method takes and gives."""
+
+    parameters: type[msgspec.Struct]
+    reply: type[msgspec.Struct]
+
+
+CONVERT = "io.ndfd.Documents.Convert"
+GET_STATUS = "io.ndfd.Service.GetStatus"
+GET_INFO = "org.varlink.service.GetInfo"
+GET_INTERFACE_DESCRIPTION = "org.varlink.service.GetInterfaceDescription"
+
+METHODS = {
+    CONVERT: MethodTypes(Convert, ConvertReply),
+    GET_STATUS: MethodTypes(GetStatus, DaemonStatus),
+    GET_INFO: MethodTypes(GetInfo, ServiceInfo),
+    GET_INTERFACE_DESCRIPTION: MethodTypes(GetInterfaceDescription, InterfaceDescription),
+}
+
+INTERFACES = ("io.ndfd.Documents", "io.ndfd.Service", "org.varlink.service")
+
+
+def interface_description(interface: str) -> str:
+    """The text of one of `INTERFACES`; KeyError for any other."""
+    if interface not in INTERFACES:
+        raise KeyError(interface)
+    return resources.files(__package__).joinpath(f"{interface}.varlink").read_text("utf-8")
+
+
+def failed_name(method: str) -> str:
+    """The full name of the error `Failed` for a method: that of its own interface, else io.ndfd.Service."""
+    interface = method.rpartition(".")[0]
+    return (
+        f"{interface}.Failed"
+        if interface.startswith("io.ndfd.") and interface in INTERFACES
+        else "io.ndfd.Service.Failed"
+    )
