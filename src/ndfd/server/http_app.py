@@ -1,0 +1,194 @@
+"""The HTTP application: routes in front of the methods. It knows neither sockets nor the HTTP server under it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from ndfd.errors import NdfdError, ShuttingDown, UsageError
+from ndfd.model.conversion import ConversionReport, ConvertOptions
+from ndfd.platform import Peer
+from ndfd.server.http_openapi import Health, Index, openapi_document
+from ndfd.server.http_problem import problem_response
+from ndfd.server.http_request import check_body_type, convert_options, declared_size
+from ndfd.server.intake import Intake
+from ndfd.server.methods import Admission, Converted, Methods
+from ndfd.server.pending import PendingConversion
+
+#: Gives the Content-Type and the text of the metrics.
+Metrics = Callable[[], tuple[str, bytes]]
+
+_CHUNK_BYTES = 256 * 1024
+
+
+def make_app(methods: Methods, metrics: Metrics, version: str, stall_s: float) -> Starlette:
+    """The application; `stall_s` is how long a client may neither send its document nor take its result.
+
+    Whatever runs it puts into `scope["state"]` the `peer` (ndfd.platform.Peer, the kernel's word) and `abort`, which
+    drops the connection at once.
+    """
+    routes = _Routes(methods, metrics, version, stall_s)
+    return Starlette(
+        routes=[
+            Route("/", routes.index, methods=["GET"]),
+            Route("/v1/convert", routes.convert, methods=["POST"]),
+            Route("/v1/status", routes.status, methods=["GET"]),
+            Route("/health", routes.health, methods=["GET"]),
+            Route("/metrics", routes.metrics, methods=["GET"]),
+            Route("/openapi.json", routes.openapi, methods=["GET"]),
+        ],
+        exception_handlers={
+            NdfdError: _on_error,
+            HTTPException: _on_http_exception,
+            Exception: _on_fault,
+        },
+    )
+
+
+class _Routes:
+    def __init__(self, methods: Methods, metrics: Metrics, version: str, stall_s: float) -> None:
+        self._methods = methods
+        self._metrics = metrics
+        self._stall_s = stall_s
+        self._index = msgspec.json.encode(Index(version=version))
+        self._openapi = msgspec.json.encode(openapi_document(version))
+
+    async def index(self, request: Request) -> Response:
+        return Response(self._index, media_type="application/json")
+
+    async def openapi(self, request: Request) -> Response:
+        return Response(self._openapi, media_type="application/json")
+
+    async def status(self, request: Request) -> Response:
+        status = self._methods.status(request.state.peer)
+        return Response(msgspec.json.encode(status), media_type="application/json")
+
+    async def health(self, request: Request) -> Response:
+        healthy = self._methods.healthy()
+        body = msgspec.json.encode(Health("ok" if healthy else "unavailable"))
+        return Response(body, 200 if healthy else 503, media_type="application/json")
+
+    async def metrics(self, request: Request) -> Response:
+        content_type, body = self._metrics()
+        # Not media_type: Starlette would add a charset to what is already a whole Content-Type.
+        return Response(body, headers={"Content-Type": content_type})
+
+    async def convert(self, request: Request) -> Response | MemfdResponse:
+        peer: Peer = request.state.peer
+        options = convert_options(request.query_params.multi_items(), request.headers)
+        check_body_type(request.headers.get("content-type"))
+        size_bytes = declared_size(request.headers.get("content-length"))
+        try:
+            with (
+                self._methods.admitted(peer, size_bytes) as admission,
+                Intake(self._methods.limits.document_max_bytes) as intake,
+            ):
+                await self._receive(request, intake)
+                result = await _convert_while_connected(request, admission, intake.fd, options)
+        except ClientDisconnect:
+            # Goes nowhere: the connection is closed.
+            return Response(status_code=499)
+        except asyncio.CancelledError:
+            # Only the door's stop cancels a request.
+            raise ShuttingDown("the daemon stopped before the conversion ended") from None
+        return MemfdResponse(result.fd, result.report, self._stall_s)
+
+    async def _receive(self, request: Request, intake: Intake) -> None:
+        pieces = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self._stall_s):
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                raise UsageError(
+                    f"the document stopped coming for {self._stall_s:g} s",
+                    hint="send the whole document",
+                ) from None
+            if piece is None:
+                return
+            intake.write(piece)
+
+
+async def _convert_while_connected(
+    request: Request, admission: Admission, document_fd: int, options: ConvertOptions
+) -> Converted:
+    """`ClientDisconnect` when the client goes; the conversion is then cancelled."""
+    gone = asyncio.ensure_future(_disconnected(request.receive))
+    try:
+        async with PendingConversion(admission.convert(document_fd, options)) as pending:
+            await asyncio.wait((pending.task, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not pending.task.done():
+                raise ClientDisconnect
+            return pending.take()
+    finally:
+        gone.cancel()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class MemfdResponse:
+    """Sends a rendered document from its memfd, piece by piece, and closes it."""
+
+    def __init__(self, fd: int, report: ConversionReport, stall_s: float) -> None:
+        self._fd = fd
+        self._stall_s = stall_s
+        self._size_bytes = os.fstat(fd).st_size
+        self._headers = [
+            (b"content-type", report.media_type.encode("latin-1")),
+            (b"content-length", str(self._size_bytes).encode()),
+            (b"ndfd-pages", str(report.pages).encode()),
+            (b"ndfd-pages-partial", str(report.pages_partial).encode()),
+            (b"ndfd-pages-failed", str(report.pages_failed).encode()),
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self._headers})
+            await self._send_body(send)
+        except TimeoutError:
+            scope["state"]["abort"]()
+        finally:
+            os.close(self._fd)
+
+    async def _send_body(self, send: Callable[[Any], Awaitable[None]]) -> None:
+        position = 0
+        while True:
+            piece = os.pread(self._fd, _CHUNK_BYTES, position)
+            position += len(piece)
+            more = position < self._size_bytes
+            async with asyncio.timeout(self._stall_s):
+                await send({"type": "http.response.body", "body": piece, "more_body": more})
+            if not more:
+                return
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, NdfdError)
+    return problem_response(error)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    ours = UsageError(
+        f"{request.method} {request.url.path}: {error.detail}",
+        hint="see / for what there is",
+    )
+    return problem_response(ours, error.status_code, dict(error.headers or {}))
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    # Starlette raises the fault again behind this answer, and the server logs it.
+    return problem_response(NdfdError(f"{request.method} {request.url.path} failed inside the daemon"))

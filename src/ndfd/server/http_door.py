@@ -1,0 +1,183 @@
+"""The HTTP door: uvicorn's HTTP/1.1 protocol on a socket handed in.
+
+uvicorn's own `Server` is not used: it would take the process's signal handlers and wake ten times a second to look at
+a flag. Its protocol class needs only a loaded `Config` and a `ServerState`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import http
+import logging
+import socket
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from ndfd import platform
+from ndfd.errors import Busy, NdfdError, UsageError
+from ndfd.server.http_problem import problem_response
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDoorLimits:
+    """What the door allows its callers."""
+
+    connections_max: int = 512
+    #: A connection is closed this long after its last answer. Whole seconds: uvicorn's setting.
+    keep_alive_s: int = 60
+    #: A connection without a first request, or with half a request's head, is closed after this time.
+    head_timeout_s: float = 30.0
+    #: Request line and headers together. llhttp itself sets no limit.
+    head_max_bytes: int = 64 * 1024
+
+
+class HttpDoor:
+    """Serves from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
+
+    def __init__(self, app: ASGIApp, limits: HttpDoorLimits | None = None) -> None:
+        self.limits = limits or HttpDoorLimits()
+        self.state = ServerState()
+        self.config = uvicorn.Config(
+            app,
+            http=HttpToolsProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=self.limits.keep_alive_s,
+        )
+        self.config.load()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self.state.connections)
+
+    async def start(self, listener: socket.socket) -> None:
+        """Begins to accept."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Protocol(self), sock=listener)
+
+    async def stop(self, grace_s: float) -> None:
+        """Accepts no more, lets requests in progress end for `grace_s`, then cancels them and drops what is left."""
+        if self._server is None:
+            return
+        self._server.close()
+        for connection in list(self.state.connections):
+            connection.shutdown()
+        tasks = list(self.state.tasks)
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for connection in list(self.state.connections):
+            connection.transport.abort()
+        await self._server.wait_closed()
+        self._server = None
+
+
+class _Protocol(HttpToolsProtocol):
+    """uvicorn's protocol, told by the kernel who the peer is, and with limits of its own."""
+
+    def __init__(self, door: HttpDoor) -> None:
+        super().__init__(door.config, door.state, app_state={})
+        self._limits = door.limits
+        self._in_head = True
+        self._head_bytes = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        try:
+            peer = platform.peer_identity(transport.get_extra_info("socket"))
+        except OSError as error:
+            _log.warning("a connection whose peer the kernel does not name is closed: %s", error)
+            transport.abort()
+            return
+        # uvicorn copies it into the scope of each request.
+        self.app_state = {"peer": peer, "abort": transport.abort}
+        if len(self.connections) > self._limits.connections_max:
+            self._refuse(
+                Busy(
+                    "too many connections are open",
+                    hint="close idle connections, or try again later",
+                ),
+                503,
+            )
+            return
+        self._arm_head_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel_head_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if not self._in_head or self._head_bytes == 0:
+            return
+        if self._head_bytes > self._limits.head_max_bytes:
+            self._refuse(
+                UsageError(f"the request's head has more than {self._limits.head_max_bytes} bytes"),
+                431,
+            )
+        elif self._head_timer is None:
+            self._arm_head_timer()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._cancel_head_timer()
+        # RFC 9110 section 6.6.1: a server with a clock sends Date.
+        self.server_state.default_headers = [(b"date", email.utils.formatdate(usegmt=True).encode())]
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+        self._head_bytes = 0
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(UsageError("the request is not HTTP/1.1", hint="see /openapi.json"), 400)
+
+    def _arm_head_timer(self) -> None:
+        self._head_timer = self.loop.call_later(self._limits.head_timeout_s, self._head_overdue)
+
+    def _cancel_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_overdue(self) -> None:
+        self._head_timer = None
+        if self._awaits_response():
+            # Half a request waits behind one that is being answered: that one comes first.
+            self._arm_head_timer()
+        else:
+            self.transport.close()
+
+    def _awaits_response(self) -> bool:
+        # uvicorn's annotation leaves out that it is None before the first request.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _refuse(self, error: NdfdError, status: int) -> None:
+        """Answers where there is no request that could be, and closes."""
+        response = problem_response(error, status, {"Connection": "close"})
+        lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
+        lines += [name + b": " + value for name, value in response.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))
+        self.transport.close()

@@ -1,0 +1,74 @@
+"""Where a document's bytes come from: a descriptor that is looked at before it is trusted, or bytes put in a memfd."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from types import TracebackType
+from typing import Self
+
+from ndfd.errors import DocumentTooLarge, UsageError
+from ndfd.platform import memfd
+
+_HINT = "pass a descriptor that is open for reading on a regular file or a memfd; read a pipe into a memfd first"
+
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+def document_size(fd: int) -> int:
+    """Size in bytes of the document behind a descriptor; `UsageError` unless it is a readable regular file."""
+    try:
+        status = os.fstat(fd)
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    except OSError as error:
+        raise UsageError(f"the document's descriptor cannot be used: {error.strerror}", hint=_HINT) from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = next((name for test, name in _KINDS if test(status.st_mode)), "no file")
+        raise UsageError(f"the document's descriptor is {kind}, not a regular file", hint=_HINT)
+    if flags & os.O_PATH or flags & os.O_ACCMODE == os.O_WRONLY:
+        raise UsageError("the document's descriptor is not open for reading", hint=_HINT)
+    return status.st_size
+
+
+class Intake:
+    """Takes a document in piece by piece, into a memfd; closes it at the end of its `with` block."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.size_bytes = 0
+        self.fd = memfd("ndfd-document")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self.fd)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """`DocumentTooLarge`, with nothing more kept, when the document grows past the limit."""
+        if self.size_bytes + len(data) > self._max_bytes:
+            raise too_large(self._max_bytes)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.fd, view) :]
+        self.size_bytes += len(data)
+
+
+def too_large(max_bytes: int) -> DocumentTooLarge:
+    """The error for a document whose whole size nobody waited for."""
+    return DocumentTooLarge(
+        f"the document has more than {max_bytes} bytes",
+        hint="split the document, or have the daemon's limit raised: [document] max_size",
+    )

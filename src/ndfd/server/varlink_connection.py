@@ -1,0 +1,93 @@
+"""One connection of the Varlink door: reads calls, has each answered before the next is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from ndfd.errors import ProtocolError
+from ndfd.platform import Peer
+from ndfd.protocol.varlink import Framer, Received, decode_call
+from ndfd.server.hangup import PeerGoneError
+from ndfd.server.stream import FdStream, closing_all
+from ndfd.server.varlink_calls import Exchange, VarlinkCalls, protocol_failure
+
+
+class Connection:
+    """Serves one peer from `run`'s start to its end."""
+
+    def __init__(
+        self,
+        stream: FdStream,
+        peer: Peer,
+        calls: VarlinkCalls,
+        stall_s: float,
+        message_max_bytes: int,
+    ) -> None:
+        self.peer = peer
+        self._stream = stream
+        self._calls = calls
+        self._stall_s = stall_s
+        self._framer = Framer(message_max_bytes)
+        self._waiting: deque[Received] = deque()
+        self._serving = False
+        self._finishing = False
+
+    def finish(self) -> bool:
+        """Lets the call in progress be the last; False when there is none, and nothing would be lost by a cancel."""
+        self._finishing = True
+        return self._serving
+
+    async def run(self) -> None:
+        """Until the peer is gone, breaks the protocol, or `finish` was called."""
+        try:
+            while not self._finishing and await self._serve_next():
+                # Answers that never wait must not keep the other connections waiting.
+                await asyncio.sleep(0)
+        except PeerGoneError:
+            pass
+        finally:
+            stray = [
+                *self._framer.abandon(),
+                *(fd for received in self._waiting for fd in received.descriptors),
+            ]
+            with closing_all(stray):
+                self._stream.close()
+
+    async def _serve_next(self) -> bool:
+        try:
+            if not await self._read():
+                return False
+            exchange = self._begin(self._waiting.popleft())
+        except ProtocolError as error:
+            await self._stream.write(protocol_failure(error), (), self._stall_s)
+            return False
+        self._serving = True
+        try:
+            with closing_all(exchange.descriptors):
+                await self._calls.serve(exchange)
+        finally:
+            self._serving = False
+        return True
+
+    def _begin(self, received: Received) -> Exchange:
+        try:
+            call = decode_call(received.message)
+        except ProtocolError:
+            with closing_all(received.descriptors):
+                raise
+        return Exchange(self.peer, call, received.descriptors, self._stream, self._stall_s)
+
+    async def _read(self) -> bool:
+        """Waits for a whole message; False at the end of the stream, `ProtocolError` when the framing is broken."""
+        while not self._waiting:
+            if self._framer.error is not None:
+                raise self._framer.error
+            data, descriptors = await self._stream.read(self._stall_s if self._framer.in_message else None)
+            if data:
+                self._waiting.extend(self._framer.feed(data, descriptors))
+            elif self._framer.in_message:
+                self._framer.end()
+            else:
+                return False
+        return True

@@ -1,0 +1,164 @@
+"""The Varlink door: accepts connections on a socket handed in, and serves each in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections import Counter
+from dataclasses import dataclass
+
+from ndfd import platform
+from ndfd.errors import Busy
+from ndfd.protocol.varlink import MAX_MESSAGE_BYTES
+from ndfd.protocol.varlink_interfaces import ServiceInfo
+from ndfd.server.methods import Methods
+from ndfd.server.stream import FdStream
+from ndfd.server.varlink_calls import VarlinkCalls, protocol_failure
+from ndfd.server.varlink_connection import Connection
+
+_log = logging.getLogger(__name__)
+
+#: How long no connection is accepted after the process ran out of descriptors; the listening socket stays readable
+#: meanwhile, so that accepting at once again would only turn in a loop.
+_ACCEPT_PAUSE_S = 1.0
+_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+@dataclass(frozen=True, slots=True)
+class VarlinkDoorLimits:
+    """What one door allows its callers."""
+
+    #: An idle connection costs one descriptor and some 10 KiB.
+    connections_max: int = 512
+    #: So that no single user can keep all others out.
+    connections_per_user_max: int = 128
+    #: A peer that leaves a message unfinished, or its replies unread, is cut off after this time.
+    stall_s: float = 30.0
+    message_max_bytes: int = MAX_MESSAGE_BYTES
+
+
+class VarlinkDoor:
+    """Listens from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
+
+    def __init__(
+        self,
+        methods: Methods,
+        service: ServiceInfo,
+        limits: VarlinkDoorLimits | None = None,
+    ) -> None:
+        self._limits = limits or VarlinkDoorLimits()
+        self._calls = VarlinkCalls(methods, service, self._limits.message_max_bytes)
+        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._per_user: Counter[int] = Counter()
+        self._listener: socket.socket | None = None
+        self._pause: asyncio.TimerHandle | None = None
+
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return len(self._connections)
+
+    def start(self, listener: socket.socket) -> None:
+        """Begins to accept; needs a running event loop."""
+        listener.setblocking(False)
+        self._listener = listener
+        self._resume()
+
+    async def stop(self, grace_s: float) -> None:
+        """Accepts no more, lets calls in progress end for `grace_s`, then cancels them and closes what is left."""
+        self._close_listener()
+        for task, connection in self._connections.items():
+            if not connection.finish():
+                task.cancel()
+        tasks = list(self._connections)
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace_s)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _resume(self) -> None:
+        self._pause = None
+        if self._listener is not None:
+            asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
+
+    def _close_listener(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+
+    def _accept(self) -> None:
+        assert self._listener is not None
+        try:
+            sock, _ = self._listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in _OUT_OF_RESOURCES:
+                raise
+            _log.error(
+                "no connection can be accepted for %s s: %s",
+                _ACCEPT_PAUSE_S,
+                error.strerror,
+            )
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._listener.fileno())
+            self._pause = loop.call_later(_ACCEPT_PAUSE_S, self._resume)
+            return
+        self._welcome(sock)
+
+    def _welcome(self, sock: socket.socket) -> None:
+        try:
+            peer = platform.peer_identity(sock)
+        except OSError as error:
+            _log.warning("a connection whose peer the kernel does not name is closed: %s", error)
+            sock.close()
+            return
+        if (
+            len(self._connections) >= self._limits.connections_max
+            or self._per_user[peer.uid] >= self._limits.connections_per_user_max
+        ):
+            _refuse(sock, peer.uid)
+            return
+        connection = Connection(
+            FdStream(sock),
+            peer,
+            self._calls,
+            self._limits.stall_s,
+            self._limits.message_max_bytes,
+        )
+        task = asyncio.get_running_loop().create_task(connection.run(), name=f"varlink uid={peer.uid} pid={peer.pid}")
+        self._connections[task] = connection
+        self._per_user[peer.uid] += 1
+        task.add_done_callback(self._goodbye)
+
+    def _goodbye(self, task: asyncio.Task[None]) -> None:
+        connection = self._connections.pop(task)
+        self._per_user[connection.peer.uid] -= 1
+        self._per_user += Counter()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error(
+                "a connection of user %d ended in a fault",
+                connection.peer.uid,
+                exc_info=error,
+            )
+
+
+def _refuse(sock: socket.socket, uid: int) -> None:
+    _log.warning("a connection of user %d is closed: too many are open", uid)
+    answer = protocol_failure(
+        Busy(
+            "too many connections are open",
+            hint="close idle connections, or try again later",
+        )
+    )
+    with sock, contextlib.suppress(OSError):
+        # The first reply the peer will read; a new socket's buffer takes it without waiting.
+        sock.setblocking(False)
+        sock.send(answer)

@@ -1,0 +1,232 @@
+"""Both doors on real sockets in a thread of their own, in front of conversions that do as the document's name says."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import http.client
+import os
+import socket
+import threading
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ndfd import platform
+from ndfd.admission import Limits
+from ndfd.errors import error_from_code
+from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.document import PageStatus
+from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
+from ndfd.server.http_app import make_app
+from ndfd.server.http_door import HttpDoor, HttpDoorLimits
+from ndfd.server.methods import Methods, OnPage
+from ndfd.server.varlink_door import VarlinkDoor, VarlinkDoorLimits
+
+LIMITS = Limits(document_max_bytes=32 * 1024 * 1024, conversions_max=8, conversions_per_user_max=6)
+
+
+class Result(NamedTuple):
+    """What `ndfd.server.methods.Converted` asks for."""
+
+    report: ConversionReport
+    fd: int
+
+
+class ScriptedConversions:
+    """Stands in for the pool: the result repeats the document, and the document's name says what else happens.
+
+    `pages:N` reports N pages; `hang` goes on until it is cancelled; `fail:CODE` fails with that error; `fault` raises
+    what nobody expects; `binary` gives bytes that are not UTF-8; `big:N` gives N bytes.
+    """
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.cancelled = threading.Event()
+        self.seen: list[tuple[ConvertOptions, int]] = []
+
+    async def convert(
+        self,
+        document_fd: int,
+        options: ConvertOptions,
+        *,
+        uid: int,
+        on_page: OnPage | None,
+    ) -> Result:
+        self.seen.append((options, uid))
+        self.started.set()
+        what, _, argument = (options.name or "").partition(":")
+        data = os.pread(document_fd, os.fstat(document_fd).st_size, 0)
+        pages = int(argument) if what == "pages" else 1
+        if what == "hang":
+            await self._hang()
+        elif what == "fail":
+            raise error_from_code(argument, f"it is {argument}", page=3)
+        elif what == "fault":
+            raise RuntimeError("nobody expects this")
+        for number in range(1, pages + 1):
+            if on_page is not None:
+                on_page(PageReport(number, pages, PageStatus.OK))
+            await asyncio.sleep(0)
+        if what == "binary":
+            return sealed_result(b"\xff\xfe", options, pages)
+        if what == "big":
+            return sealed_result(b"x" * int(argument), options, pages)
+        return sealed_result(
+            f"# {options.format} of {len(data)} bytes: ".encode() + data[:64],
+            options,
+            pages,
+        )
+
+    async def _hang(self) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+
+
+def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Result:
+    """A result as the pool gives it."""
+    fd = platform.memfd("result")
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    platform.seal(fd)
+    return Result(
+        ConversionReport(pages, 1, 0, options.format.media_type, len(content), 0.25, 4096),
+        fd,
+    )
+
+
+class Doors:
+    """A daemon's doors without the daemon. Everything of it runs in its own thread's event loop."""
+
+    def __init__(
+        self,
+        directory: Path,
+        varlink: VarlinkDoorLimits,
+        http: HttpDoorLimits,
+        limits: Limits,
+    ) -> None:
+        self.varlink_path = directory / "ndfd.sock"
+        self.http_path = directory / "http.sock"
+        self.conversions = ScriptedConversions()
+        self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20),)
+        self.methods = Methods(self.conversions, self.status, limits)
+        service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)
+        self.varlink = VarlinkDoor(self.methods, service, varlink)
+        app = make_app(
+            self.methods,
+            lambda: ("text/plain; version=0.0.4", b"ndfd_up 1\n"),
+            "0.1.0",
+            varlink.stall_s,
+        )
+        self.http = HttpDoor(app, http)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def status(self) -> DaemonStatus:
+        """As a daemon would say it."""
+        engine = EngineStatus("pdfium 1", "c", ("/usr/share/fonts",))
+        sockets = (str(self.varlink_path), str(self.http_path))
+        return DaemonStatus(
+            "0.1.0",
+            os.getpid(),
+            12.5,
+            sockets,
+            engine,
+            self.workers,
+            0,
+            5,
+            1,
+            60,
+            ("no fonts",),
+        )
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Runs a coroutine in the doors' loop and gives its result."""
+        return self.begin(coroutine).result(30)
+
+    def begin(self, coroutine: Coroutine[Any, Any, Any]) -> concurrent.futures.Future[Any]:
+        """Begins a coroutine in the doors' loop."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def wait_idle(self) -> None:
+        """Returns when the doors have seen that all their callers are gone."""
+        # Connections are accepted in their order: once these are answered, all before them are known to the doors.
+        for path, request in (
+            (self.varlink_path, b'{"method":"org.varlink.service.GetInfo"}\0'),
+            (self.http_path, b"GET / HTTP/1.1\r\n\r\n"),
+        ):
+            with connected(path) as sock:
+                sock.sendall(request)
+                sock.recv(1)
+        self.run(self._idle())
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Doors]:
+        """Serves for the length of the block."""
+        self._thread.start()
+        try:
+            self.run(self._start())
+            yield self
+            self.run(self._stop())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def connect(self) -> socket.socket:
+        """A plain connection to the Varlink door."""
+        return connected(self.varlink_path)
+
+    async def _start(self) -> None:
+        self.varlink.start(listening(self.varlink_path))
+        await self.http.start(listening(self.http_path))
+
+    async def _stop(self) -> None:
+        await self.varlink.stop(0.1)
+        await self.http.stop(0.1)
+
+    async def _idle(self) -> None:
+        while self.varlink.connections or self.http.connections or self.methods.running:
+            await asyncio.sleep(0)
+
+
+def listening(path: Path) -> socket.socket:
+    """A listening socket at `path`."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.bind(str(path))
+    sock.listen(64)
+    return sock
+
+
+def connected(path: Path) -> socket.socket:
+    """A connection to the socket at `path`."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(20)
+        sock.connect(str(path))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class UnixHttpConnection(http.client.HTTPConnection):
+    """http.client over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=20)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = connected(self._path)
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
