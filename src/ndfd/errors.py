@@ -262,6 +262,15 @@ class NativeMissing(NdfdError):
     default_hint = "build the extensions with ./scripts/setup, or set NDFD_NATIVE=python to use the slow reference"
 
 
+class NotSupported(NdfdError):
+    """The operating system does not offer what was asked for."""
+
+    code = "not-supported"
+    exit_status = EX_UNAVAILABLE
+    http_status = 501
+    default_hint = "run the daemon on Linux, where all of ndfd works"
+
+
 class SocketError(NdfdError):
     """A socket of the daemon cannot be made where it was asked for."""
 

@@ -15,7 +15,7 @@ from ndfd.errors import WorkerProtocolError
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.status import EngineStatus
 
-#: Large enough for a report of 100 bad pages, small enough to sit in one socket buffer (net.core.wmem_default is 208 KiB).
+#: Room for a report of 100 bad pages; small enough for one socket buffer (net.core.wmem_default is 208 KiB).
 MAX_FRAME_BYTES = 64 * 1024
 
 
