@@ -1,0 +1,1 @@
+"""The compiled implementations, built from ext/ by setuptools and Cython."""

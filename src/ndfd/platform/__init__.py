@@ -1,0 +1,65 @@
+"""What ndfd asks of the operating system, under the same names on each; `base.Platform` says what each promises."""
+
+from __future__ import annotations
+
+import sys
+
+from ndfd.platform.base import LocalListener, Peer, SocketDirs, WorkerLimits
+from ndfd.platform.channel import Channel, Message
+
+if sys.platform == "linux":
+    from ndfd.platform.linux import Linux as _Host
+elif sys.platform == "darwin":
+    from ndfd.platform.darwin import Darwin as _Host
+elif sys.platform == "win32":
+    from ndfd.platform.windows import Windows as _Host
+else:
+    from ndfd.platform.base import Platform as _Host
+
+_host = _Host()
+
+socket_dirs = _host.socket_dirs
+make_socket_dir = _host.make_socket_dir
+font_roots = _host.font_roots
+fallback_font_dirs = _host.fallback_font_dirs
+listen = _host.listen
+peer_identity = _host.peer_identity
+channel_pair = _host.channel_pair
+channel_from_descriptor = _host.channel_from_descriptor
+memfd = _host.memfd
+seal = _host.seal
+is_sealed = _host.is_sealed
+sealed_memfd = _host.sealed_memfd
+pidfd = _host.pidfd
+kill = _host.kill
+reap = _host.reap
+resident_bytes = _host.resident_bytes
+usable_cpus = _host.usable_cpus
+confine_worker = _host.confine_worker
+
+__all__ = [
+    "Channel",
+    "LocalListener",
+    "Message",
+    "Peer",
+    "SocketDirs",
+    "WorkerLimits",
+    "channel_from_descriptor",
+    "channel_pair",
+    "confine_worker",
+    "fallback_font_dirs",
+    "font_roots",
+    "is_sealed",
+    "kill",
+    "listen",
+    "make_socket_dir",
+    "memfd",
+    "peer_identity",
+    "pidfd",
+    "reap",
+    "resident_bytes",
+    "seal",
+    "sealed_memfd",
+    "socket_dirs",
+    "usable_cpus",
+]

@@ -1,0 +1,307 @@
+"""What ndfd asks of the operating system: the promise of each call, and the portable answer where there is one.
+
+`Linux`, `Darwin` and `Windows` derive from `Platform` and override what they do better. A call without a portable
+answer raises `NotSupported` here, so a system that lacks something says so by name instead of doing it badly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import socket
+import stat
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndfd.errors import NotSupported, SocketError
+from ndfd.platform.channel import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The process at the other end of a local connection when it connected, by the kernel's word."""
+
+    #: Effective user and group id.
+    uid: int
+    gid: int
+    #: For messages only: the process may have ended and its number be another's by now.
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class SocketDirs:
+    """Where a daemon's sockets lie when nobody says otherwise."""
+
+    #: Of the one system service.
+    system: Path
+    #: Of a daemon that a user runs.
+    user: Path
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """What a worker may take."""
+
+    #: Address space of the process, and size of any file or memfd it writes.
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LocalListener:
+    """A listening local socket and the file by which it is reached."""
+
+    socket: socket.socket
+    path: Path
+    #: Device and inode of the file, by which it is told from another daemon's at the same path.
+    identity: tuple[int, int]
+
+    def remove_file(self) -> None:
+        """Removes the file if it still is this socket's; a file that another daemon put there since stays."""
+        with contextlib.suppress(OSError):
+            if _identity(self.path) == self.identity:
+                self.path.unlink()
+
+
+class Platform:
+    """The portable answers."""
+
+    #: For messages.
+    name = "this system"
+
+    # Places
+
+    def socket_dirs(self, environment: Mapping[str, str]) -> SocketDirs:
+        """The default folders of the sockets; none of them is made or looked at."""
+        raise self._lacks("local sockets in folders")
+
+    def make_socket_dir(self, path: Path) -> None:
+        """Makes the folder of the sockets, mode 0700, unless it is there.
+
+        `SocketError` when it cannot be made, or is there and is no folder, or is another user's: under a folder that
+        everyone may write to, whoever comes first owns the name.
+        """
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = path.lstat()
+        except OSError as error:
+            raise SocketError(f"the folder {path} cannot be made: {error.strerror}") from error
+        if not stat.S_ISDIR(status.st_mode):
+            raise SocketError(f"{path} is no folder", hint="name another with [network] socket_dir")
+        if status.st_uid not in (os.geteuid(), 0):
+            raise SocketError(f"the folder {path} belongs to user {status.st_uid}", hint="remove it, or name another")
+
+    def font_roots(self, home: Path | None) -> tuple[Path, ...]:
+        """The folders under which fonts are installed: for everyone, and for the user whose home it is."""
+        return ()
+
+    def fallback_font_dirs(self, home: Path | None = None) -> tuple[Path, ...]:
+        """The folders that hold a font for Chinese, Japanese or Korean, judged by the names of its files.
+
+        Each folder directly holds such a file. In the order of `font_roots`, then by name.
+        """
+        found: dict[Path, None] = {}
+        for root in self.font_roots(home):
+            # Unreadable folders are passed over: os.walk's default.
+            for folder, subfolders, files in os.walk(root):
+                subfolders.sort()
+                if any(_CJK_FONT.match(name) for name in files):
+                    found[Path(folder)] = None
+        return tuple(found)
+
+    # Local sockets
+
+    def listen(self, path: Path, *, mode: int, backlog: int = 128) -> LocalListener:
+        """A listening stream socket at `path` with these permission bits, in place of one that nobody answers on.
+
+        `SocketError` when what lies there is no socket, when a daemon answers there, or when the system refuses.
+        The new file takes the place of the old in one step and is never seen with other bits. Two daemons that start
+        there at the same moment are not told apart: the one that comes last has the path.
+        """
+        _refuse_if_taken(path)
+        # unlink + bind would leave a moment in which nobody answers, and chmod after bind one with the umask's bits.
+        staged = path.with_name(f"{path.name}.{os.getpid()}")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                staged.unlink()
+            listener.bind(str(staged))
+            staged.chmod(mode)
+            listener.listen(backlog)
+            identity = _identity(staged)
+            staged.rename(path)
+        except OSError as error:
+            listener.close()
+            with contextlib.suppress(OSError):
+                staged.unlink()
+            raise SocketError(f"cannot listen at {path}: {_reason(error, staged)}") from error
+        listener.setblocking(False)
+        return LocalListener(listener, path, identity)
+
+    def peer_identity(self, connection: socket.socket) -> Peer:
+        """Who is at the other end of an accepted local connection; OSError when the kernel does not say."""
+        raise self._lacks("the identity of a local socket's peer")
+
+    # Channels between our own processes
+
+    def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:
+        """Two connected ends that keep the boundaries of messages, pass descriptors, and see the other's end."""
+        raise self._lacks("a channel that keeps message boundaries")
+
+    def channel_from_descriptor(self, fd: int, frame_max_bytes: int, descriptors_max: int) -> Channel:
+        """The end of such a channel that came as an inherited or passed descriptor, which it takes over."""
+        raise self._lacks("a channel that keeps message boundaries")
+
+    # Memory shared by descriptor
+
+    def memfd(self, name: str) -> int:
+        """A new descriptor on memory that is read and written like a file and has no path; `name` is for diagnosis.
+
+        The portable answer is a temporary file without a name, which cannot be sealed.
+        """
+        fd, path = tempfile.mkstemp(prefix=name)
+        Path(path).unlink()
+        return fd
+
+    def seal(self, fd: int) -> None:
+        """Seals a `memfd` for good: nobody can write to it, resize it or take the seals off.
+
+        OSError (EBUSY) while a writable mapping of it exists.
+        """
+        raise self._lacks("sealed memory")
+
+    def is_sealed(self, fd: int) -> bool:
+        """Whether a descriptor is a memfd with all the seals of `seal`; False for anything else."""
+        return False
+
+    def sealed_memfd(self, name: str, data: bytes | memoryview) -> int:
+        """A new sealed memfd that holds `data`."""
+        fd = self.memfd(name)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            self.seal(fd)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    # Processes
+
+    def pidfd(self, pid: int) -> int:
+        """A descriptor on a process that never means another one, readable once the process has ended.
+
+        `pid` must be a child that has not been reaped, or it may be another process's by now.
+        """
+        raise self._lacks("descriptors on processes")
+
+    def kill(self, pidfd: int) -> None:
+        """Ends the process behind a `pidfd` at once (SIGKILL); one that has ended already is let be."""
+        raise self._lacks("descriptors on processes")
+
+    def reap(self, pidfd: int) -> int | None:
+        """The exit code of an ended child behind a `pidfd`, as `os.waitstatus_to_exitcode`; the child is gone after it.
+
+        None when it is no child of this process, has been reaped, or has not ended.
+        """
+        raise self._lacks("descriptors on processes")
+
+    def resident_bytes(self, pid: int) -> int:
+        """Resident set of a process; 0 when there is no such process."""
+        raise self._lacks("the memory of another process")
+
+    def usable_cpus(self) -> int:
+        """How many CPUs' worth of time this process may use, at least 1."""
+        return os.cpu_count() or 1
+
+    def confine_worker(self, limits: WorkerLimits) -> None:
+        """Takes from this process, for good, what a worker does not need, before it sees a byte of a document."""
+        raise self._lacks("limits for workers")
+
+    def _lacks(self, what: str) -> NotSupported:
+        return NotSupported(f"{self.name} has no {what} that ndfd could use")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.lstat()
+    return status.st_dev, status.st_ino
+
+
+def _refuse_if_taken(path: Path) -> None:
+    try:
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise SocketError(f"{path} is there and is no socket", hint="move it away, or name another folder")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SocketError(f"cannot listen at {path}: {_reason(error, path)}") from error
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except BlockingIOError:
+            pass  # EAGAIN: its backlog is full, so somebody listens.
+        except OSError as error:
+            raise SocketError(f"cannot tell whether a daemon answers at {path}: {_reason(error, path)}") from error
+    raise SocketError(f"a daemon already answers at {path}", hint="use that one, or name another folder for this one")
+
+
+def _reason(error: OSError, path: Path) -> str:
+    if error.strerror is None or error.errno == errno.ENAMETOOLONG:
+        # Python checks the length before the system does, and sets no errno. sun_path has room for 107 bytes and a NUL
+        # on Linux (unix(7)), 103 on macOS.
+        return f"the path is too long for a local socket ({len(os.fsencode(path))} bytes)"
+    return error.strerror
+
+
+def _pattern(names: Sequence[str]) -> re.Pattern[str]:
+    return re.compile(rf"(?:{'|'.join(names)}).*\.(?:tt[cf]|ot[cf]|dfont)\Z", re.IGNORECASE)
+
+
+#: Beginnings of the file names of fonts that are known to cover CJK, as distributions and vendors ship them.
+_CJK_FONT = _pattern(
+    (
+        "DroidSansFallback",
+        r"Noto(?:Sans|Serif)(?:Mono)?(?:CJK|SC|TC|HK|JP|KR)",
+        r"SourceHan(?:Sans|Serif|Mono)",
+        "wqy-",
+        "uming",
+        "ukai",
+        r"ipa[gm](?:p|x|\.|-|_)",
+        "ipaex",
+        "Takao",
+        r"VL-(?:P)?Gothic",
+        "Nanum",
+        "Baekmuk",
+        "UnBatang",
+        "unifont",
+        # macOS
+        "PingFang",
+        "Hiragino",
+        "ヒラギノ",
+        "STHeiti",
+        "Songti",
+        "AppleSDGothicNeo",
+        "AppleGothic",
+        "Arial Unicode",
+        # Windows
+        "msyh",
+        "simsun",
+        "simhei",
+        "msjh",
+        "mingliu",
+        "msgothic",
+        "msmincho",
+        "meiryo",
+        "YuGoth",
+        "malgun",
+        "batang",
+        "gulim",
+    )
+)

@@ -1,0 +1,45 @@
+"""macOS: local sockets, who calls, fonts. There is no way yet to run workers.
+
+Not run on this platform: written from its manual pages, and nothing here has been executed on it. It has neither
+SOCK_SEQPACKET for local sockets nor sealed memory nor descriptors on processes, so a pool refuses to start, by name.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+from ndfd.platform.base import Peer, Platform, SocketDirs
+
+# sys/un.h
+_SOL_LOCAL = 0
+_LOCAL_PEERCRED = 1
+_LOCAL_PEERPID = 2
+
+#: struct xucred of sys/ucred.h: version, uid, number of groups, padding, 16 groups.
+_XUCRED = struct.Struct("IIh2x16I")
+
+
+class Darwin(Platform):
+    """The answers of macOS."""
+
+    name = "macOS"
+
+    def socket_dirs(self, environment: Mapping[str, str]) -> SocketDirs:
+        """/var/run/ndfd; and ndfd-UID in $TMPDIR, which is a folder of the user's own there."""
+        user = Path(environment.get("TMPDIR") or "/tmp", f"ndfd-{os.geteuid()}")  # noqa: S108
+        return SocketDirs(Path("/var/run/ndfd"), user)
+
+    def font_roots(self, home: Path | None) -> tuple[Path, ...]:
+        """As Font Book names them."""
+        shared = (Path("/System/Library/Fonts"), Path("/Library/Fonts"))
+        return shared if home is None else (*shared, home / "Library/Fonts")
+
+    def peer_identity(self, connection: socket.socket) -> Peer:
+        """LOCAL_PEERCRED and LOCAL_PEERPID of unix(4)."""
+        credentials = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
+        _version, uid, _count, gid, *_ = _XUCRED.unpack(credentials)
+        return Peer(uid, gid, connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))

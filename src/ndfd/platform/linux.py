@@ -1,0 +1,138 @@
+"""Linux: everything that `Platform` promises. Kernel 5.4 or newer (waitid with P_PIDFD)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import resource
+import signal
+import socket
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+from ndfd.platform import linux_cgroup
+from ndfd.platform.base import Peer, Platform, SocketDirs, WorkerLimits
+from ndfd.platform.channel import Channel
+
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+#: struct ucred of unix(7): pid, uid, gid.
+_UCRED = struct.Struct("iII")
+
+# include/uapi/linux/prctl.h
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+class Linux(Platform):
+    """The answers of Linux."""
+
+    name = "Linux"
+
+    def socket_dirs(self, environment: Mapping[str, str]) -> SocketDirs:
+        """/run/ndfd; and $XDG_RUNTIME_DIR/ndfd, else ndfd-UID in the temporary folder ($TMPDIR, /tmp)."""
+        runtime = environment.get("XDG_RUNTIME_DIR")
+        # `make_socket_dir` refuses it when it is another user's.
+        temporary = Path(environment.get("TMPDIR") or "/tmp", f"ndfd-{os.geteuid()}")  # noqa: S108
+        return SocketDirs(Path("/run/ndfd"), Path(runtime, "ndfd") if runtime else temporary)
+
+    def font_roots(self, home: Path | None) -> tuple[Path, ...]:
+        """As fontconfig's defaults."""
+        shared = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+        return shared if home is None else (*shared, home / ".fonts", home / ".local/share/fonts")
+
+    def peer_identity(self, connection: socket.socket) -> Peer:
+        """SO_PEERCRED: the credentials of the process that called connect(2)."""
+        pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        return Peer(uid, gid, pid)
+
+    def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:
+        """SOCK_SEQPACKET."""
+        one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return Channel(one, frame_max_bytes, descriptors_max), Channel(other, frame_max_bytes, descriptors_max)
+
+    def channel_from_descriptor(self, fd: int, frame_max_bytes: int, descriptors_max: int) -> Channel:
+        """OSError when the descriptor is no socket."""
+        os.set_inheritable(fd, False)
+        return Channel(socket.socket(fileno=fd), frame_max_bytes, descriptors_max)
+
+    def memfd(self, name: str) -> int:
+        """memfd_create(2)."""
+        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+
+    def seal(self, fd: int) -> None:
+        """F_ADD_SEALS of fcntl(2): SEAL, SHRINK, GROW and WRITE."""
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+
+    def is_sealed(self, fd: int) -> bool:
+        """F_GET_SEALS of fcntl(2); EINVAL there means no memfd."""
+        try:
+            return fcntl.fcntl(fd, fcntl.F_GET_SEALS) & _SEALS == _SEALS
+        except OSError:
+            return False
+
+    def pidfd(self, pid: int) -> int:
+        """pidfd_open(2); it sets close-on-exec itself."""
+        return os.pidfd_open(pid)
+
+    def kill(self, pidfd: int) -> None:
+        """pidfd_send_signal(2)."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    def reap(self, pidfd: int) -> int | None:
+        """waitid(2) with P_PIDFD."""
+        try:
+            ended = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+        except ChildProcessError:
+            return None
+        if ended is None:
+            return None
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+    def resident_bytes(self, pid: int) -> int:
+        """The second field of /proc/PID/statm, which anyone may read."""
+        try:
+            pages = Path(f"/proc/{pid}/statm").read_bytes().split()[1]
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        return int(pages) * resource.getpagesize()
+
+    def usable_cpus(self) -> int:
+        """The affinity mask, and the cgroup's CPU quota rounded up."""
+        cpus = len(os.sched_getaffinity(0))
+        quota = linux_cgroup.cpu_quota()
+        return cpus if quota is None else max(1, min(cpus, quota))
+
+    def confine_worker(self, limits: WorkerLimits) -> None:
+        """no_new_privs, not dumpable, no core file, bounded address space, bounded files and memfds.
+
+        Not yet: what it may open, connect to and call. RLIMIT_FSIZE bounds a memfd as it does a file; Python ignores
+        SIGXFSZ, so the write fails with EFBIG.
+        """
+        _set_limit(resource.RLIMIT_CORE, 0)
+        _set_limit(resource.RLIMIT_FSIZE, limits.memory_bytes)
+        _set_limit(resource.RLIMIT_AS, limits.memory_bytes)
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        # Nobody of the same user may ptrace it or read its memory, so one worker cannot reach into the next.
+        _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _set_limit(which: int, value: int) -> None:
+    hard = resource.getrlimit(which)[1]
+    if hard != resource.RLIM_INFINITY:
+        value = min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+# Loaded before a worker is confined: afterwards it shall need no file.
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl({option}, {value}): {os.strerror(number)}")

@@ -1,0 +1,53 @@
+"""The CPU quota of the control group that this process is in, version 2 or 1 (cgroups(7))."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+
+def cpu_quota(root: Path = Path("/")) -> int | None:
+    """CPUs' worth of time, rounded up; None without a quota. `root` is where proc and sys are looked for.
+
+    A group's quota bounds every group below it, so the smallest on the way up counts. Inside a container the path that
+    the kernel names may lie outside what is mounted; then only what is mounted is looked at.
+    """
+    quotas = [quota for group in _groups(root) if (quota := _quota(group)) is not None]
+    return min(quotas) if quotas else None
+
+
+def _groups(root: Path) -> list[Path]:
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    mounted = root / "sys/fs/cgroup"
+    folders: list[Path] = []
+    for line in lines:
+        # hierarchy-ID:controller-list:path; version 2 is 0::path.
+        number, controllers, path = line.split(":", 2)
+        if number == "0" and not controllers:
+            base = mounted
+        elif "cpu" in controllers.split(","):
+            base = mounted / controllers
+            if not base.is_dir():
+                base = mounted / "cpu"
+        else:
+            continue
+        group = PurePosixPath(path)
+        folders += [base / each.relative_to("/") for each in (group, *group.parents)]
+    return folders
+
+
+def _quota(group: Path) -> int | None:
+    try:
+        if (unified := group / "cpu.max").is_file():
+            quota, period = unified.read_text().split()
+        else:
+            quota = (group / "cpu.cfs_quota_us").read_text().strip()
+            period = (group / "cpu.cfs_period_us").read_text().strip()
+    except (OSError, ValueError):
+        return None
+    # "max" in version 2, -1 in version 1.
+    if not quota.isdecimal():
+        return None
+    return max(1, -(-int(quota) // int(period)))

@@ -1,0 +1,38 @@
+"""Windows: where fonts lie. There is no way yet to listen or to run workers.
+
+Not run on this platform: written from its documentation, and nothing here has been executed on it. It has no fork, no
+SCM_RIGHTS, and Python offers no AF_UNIX there, so a daemon refuses to start, by name.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ndfd.errors import NotSupported
+from ndfd.platform.base import LocalListener, Platform
+
+
+class Windows(Platform):
+    """The answers of Windows."""
+
+    name = "Windows"
+
+    def make_socket_dir(self, path: Path) -> None:
+        """Refused: there are no folders of sockets."""
+        raise self._no_sockets()
+
+    def listen(self, path: Path, *, mode: int, backlog: int = 128) -> LocalListener:
+        """Refused."""
+        raise self._no_sockets()
+
+    def font_roots(self, home: Path | None) -> tuple[Path, ...]:
+        """The system's folder, and since Windows 10 the user's own."""
+        shared = (Path(r"C:\Windows\Fonts"),)
+        return shared if home is None else (*shared, home / r"AppData\Local\Microsoft\Windows\Fonts")
+
+    def memfd(self, name: str) -> int:
+        """Refused: an open file cannot be unlinked there."""
+        raise self._lacks("files without a name")
+
+    def _no_sockets(self) -> NotSupported:
+        return self._lacks("local sockets in folders")

@@ -1,0 +1,7 @@
+"""The pool of workers: who converts what, what becomes of a worker, and what a caller is told when one fails."""
+
+from ndfd.supervisor.conversion import Result
+from ndfd.supervisor.pool import Pool, PoolLimits, Snapshot
+from ndfd.supervisor.zygote import Zygote, ZygoteOptions
+
+__all__ = ["Pool", "PoolLimits", "Result", "Snapshot", "Zygote", "ZygoteOptions"]

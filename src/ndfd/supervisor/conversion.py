@@ -1,0 +1,170 @@
+"""One conversion on its way through the pool, and the judge of what its worker says."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ndfd import platform
+from ndfd.errors import (
+    ConversionTimeout,
+    DocumentError,
+    InputError,
+    NativeMissing,
+    NdfdError,
+    UsageError,
+    WorkerCrashed,
+    WorkerProtocolError,
+    error_from_code,
+)
+from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.protocol import frames
+from ndfd.supervisor.zygote_process import ending
+
+OnPage = Callable[[PageReport], None]
+
+#: What a worker may say of a conversion. Anything else, such as that the caller is not permitted, is not its to say.
+_SAYABLE = (DocumentError, InputError, NativeMissing, UsageError)
+
+
+class Result(NamedTuple):
+    """A finished conversion."""
+
+    report: ConversionReport
+    #: The rendered document: a memfd sealed against every change, of the size that the report says. Whoever gets the
+    #: result closes it.
+    fd: int
+
+
+class Conversion:
+    """Waits, is on a worker, has an outcome. Everything from the worker is untrusted: it has seen the document."""
+
+    def __init__(
+        self,
+        number: int,
+        document_fd: int,
+        options: ConvertOptions,
+        uid: int,
+        on_page: OnPage | None,
+        deadline_s: float,
+        now: float,
+    ) -> None:
+        self.number = number
+        self.document_fd = document_fd
+        self.options = options
+        self.uid = uid
+        self.deadline_s = deadline_s
+        self.due_at = now + deadline_s
+        #: When a worker took it on.
+        self.begun_at: float | None = None
+        self.pages_done = 0
+        self.pages_total: int | None = None
+        self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._on_page = on_page
+
+    @property
+    def page(self) -> int | None:
+        """The page it is on, 1-based; None while none is finished."""
+        return None if self.pages_total is None else min(self.pages_done + 1, self.pages_total)
+
+    def job(self, now: float) -> frames.Job:
+        """What its worker is told."""
+        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0))
+
+    def take(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> bool:
+        """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.
+
+        The descriptors are closed then, as they are unless they are the result's.
+        """
+        try:
+            self._check(frame, descriptors)
+        except WorkerProtocolError:
+            for fd in descriptors:
+                os.close(fd)
+            raise
+        match frame:
+            case frames.JobPage(page=page):
+                self._take_page(page)
+                return False
+            case frames.JobDone(report=report):
+                self._succeed(Result(report, descriptors[0]))
+            case frames.JobFailed():
+                self.fail(_error(frame))
+        return True
+
+    def fail(self, error: BaseException) -> None:
+        """Its outcome, unless it has one."""
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
+
+    def crash(self, exit_code: int | None) -> WorkerCrashed:
+        """The error for a worker that ended with it."""
+        hint = None
+        if exit_code == -9:
+            hint = "SIGKILL comes from the kernel when memory runs out, or from an administrator; see the kernel's log"
+        return WorkerCrashed(f"the worker {ending(exit_code)} {self.where()}", page=self.page, hint=hint)
+
+    def timeout(self) -> ConversionTimeout:
+        """The error for a conversion that is not done at its deadline."""
+        return ConversionTimeout(f"not done after {self.deadline_s:g} s: ended {self.where()}", page=self.page)
+
+    def where(self) -> str:
+        """How far it has come, as the end of a sentence."""
+        if self.pages_total is None:
+            return "before its first page was done"
+        if self.pages_done == self.pages_total:
+            return f"after the last of {self.pages_total} pages"
+        return f"on page {self.page} of {self.pages_total}"
+
+    def let_go(self) -> None:
+        """Its caller is gone, or goes: it hears of no page any more, and a result that nobody took is closed."""
+        self._on_page = None
+        if not self.outcome.done():
+            self.outcome.cancel()
+
+    def discard(self) -> None:
+        """Closes a result that came in the same moment in which its caller gave up."""
+        if self.outcome.done() and not self.outcome.cancelled() and self.outcome.exception() is None:
+            os.close(self.outcome.result().fd)
+
+    def _take_page(self, page: PageReport) -> None:
+        if self.pages_total is None:
+            self.pages_total = page.total
+        # In order, each once: so a worker cannot keep its caller busy with pages that do not end.
+        if (page.number, page.total) != (self.pages_done + 1, self.pages_total) or page.number > page.total:
+            raise WorkerProtocolError(f"page {page.number} of {page.total} came {self.where()}")
+        self.pages_done += 1
+        if self._on_page is not None:
+            self._on_page(page)
+
+    def _succeed(self, result: Result) -> None:
+        if self.outcome.done():
+            os.close(result.fd)
+        else:
+            self.outcome.set_result(result)
+
+    def _check(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
+        if frame.id != self.number:
+            raise WorkerProtocolError(f"it speaks of job {frame.id} and has job {self.number}")
+        if len(descriptors) != isinstance(frame, frames.JobDone):
+            raise WorkerProtocolError(f"a frame came with {len(descriptors)} descriptors")
+        if isinstance(frame, frames.JobDone):
+            _check_result(frame.report, descriptors[0])
+
+
+def _check_result(report: ConversionReport, fd: int) -> None:
+    """Without seals the worker could shorten the memory while somebody reads it, which kills the reader (SIGBUS)."""
+    if not platform.is_sealed(fd):
+        raise WorkerProtocolError("the result is not a sealed memfd")
+    size = os.fstat(fd).st_size
+    if size != report.size_bytes:
+        raise WorkerProtocolError(f"the result has {size} bytes, its report says {report.size_bytes}")
+
+
+def _error(frame: frames.JobFailed) -> NdfdError:
+    error = error_from_code(frame.code, frame.message, hint=frame.hint, page=frame.page)
+    if isinstance(error, _SAYABLE) or type(error) is NdfdError:
+        return error
+    return NdfdError(f"{frame.code}: {frame.message}", page=frame.page)

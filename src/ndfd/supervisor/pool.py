@@ -1,0 +1,373 @@
+"""The pool: a fixed number of workers, a queue before them, and what becomes of both.
+
+Everything happens in the event loop, on events: a frame, a process's end, a timer, a call. Nothing is polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+from collections import deque
+from dataclasses import dataclass
+
+import structlog
+
+from ndfd.errors import (
+    Busy,
+    ConversionOutOfMemory,
+    NdfdError,
+    ShuttingDown,
+    UsageError,
+    WorkerProtocolError,
+    WorkerStartFailed,
+)
+from ndfd.model.conversion import ConvertOptions
+from ndfd.model.status import EngineStatus, WorkerState, WorkerStatus
+from ndfd.protocol import frames
+from ndfd.supervisor.assignment import assign
+from ndfd.supervisor.back_off import BackOff
+from ndfd.supervisor.conversion import Conversion, OnPage, Result
+from ndfd.supervisor.pooled_worker import PooledWorker
+from ndfd.supervisor.spawner import Clock, Spawner, Timer, Worker
+from ndfd.supervisor.states import Action, Event
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds that `stop` waits for killed workers: the kernel ends them in milliseconds, unless one hangs in it (a dead
+#: network file system), which nobody can end.
+_STOP_WAIT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """How much at once, and how much of one worker."""
+
+    #: Worker processes.
+    workers: int
+    #: Conversions that may wait beyond those that the workers are busy with.
+    max_queue: int
+    #: Seconds for a conversion whose caller named no deadline, and the most that a caller gets.
+    default_deadline_s: float
+    max_deadline_s: float
+    #: Conversions after which a worker is replaced.
+    jobs_per_worker: int
+    #: Resident set above which an idle worker is replaced: what a parser keeps of its largest document is given back
+    #: only so. Ten times what a fresh one has.
+    rss_max_bytes: int = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The pool at one moment."""
+
+    #: None before the start.
+    engine: EngineStatus | None
+    workers: tuple[WorkerStatus, ...]
+    #: Conversions that wait for a worker.
+    queued: int
+    #: Conversions ended since the start.
+    succeeded: int
+    failed: int
+    #: Of those that succeeded.
+    pages: int
+    #: Why no worker can be started, while that is so.
+    warnings: tuple[str, ...]
+
+
+class Pool:
+    """Made within the event loop that all its calls come from. Call `start` first and `stop` last."""
+
+    def __init__(self, spawner: Spawner, limits: PoolLimits, clock: Clock | None = None) -> None:
+        self._spawner = spawner
+        self._limits = limits
+        self._clock: Clock = clock or asyncio.get_running_loop()
+        self._engine: EngineStatus | None = None
+        self._workers: dict[int, PooledWorker] = {}
+        self._waiting: deque[Conversion] = deque()
+        self._spawning: set[asyncio.Task[Worker]] = set()
+        self._workers_made = 0
+        self._conversions_made = 0
+        #: Conversions taken on and not ended.
+        self._in_flight = 0
+        self._back_off = BackOff()
+        self._retry: Timer | None = None
+        self._start_error: NdfdError | None = None
+        self._closing = False
+        self._stopping = False
+        self._unchanged: asyncio.Future[None] | None = None
+        self._succeeded = self._failed = self._pages = 0
+
+    # What callers do
+
+    async def start(self) -> EngineStatus:
+        """Returns when every worker has been started or could not be; `WorkerStartFailed` when none could."""
+        self._engine = await self._spawner.start()
+        self._fill()
+        while any(worker.state is WorkerState.STARTING for worker in self._workers.values()):
+            await self._change()
+        if not self._workers:
+            error = self._start_error or WorkerStartFailed("no worker could be started")
+            await self.stop()
+            raise error
+        return self._engine
+
+    async def convert(
+        self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None = None
+    ) -> Result:
+        """Converts the document behind `document_fd`, which stays the caller's and must stay open until the return.
+
+        `on_page` is called for each finished page, from the event loop, never after the return. The result's
+        descriptor is the caller's to close. Fails with the errors of `ndfd.errors`; `Busy` when the queue is full, or
+        when no worker was free before the deadline. Cancelling ends the work: the worker is killed and replaced.
+        """
+        self._check_takes_work()
+        now = self._clock.time()
+        deadline_s = min(options.deadline_s or self._limits.default_deadline_s, self._limits.max_deadline_s)
+        self._conversions_made += 1
+        conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now)
+        try:
+            frames.encode(conversion.job(now))
+        except ValueError as error:
+            raise UsageError(f"the options are too long: {error}") from error
+        timer = self._clock.call_later(deadline_s, self._due, conversion)
+        self._in_flight += 1
+        self._waiting.append(conversion)
+        try:
+            self._dispatch()
+            result = await conversion.outcome
+        except BaseException as error:
+            self._failed += 1
+            conversion.discard()
+            self._withdraw(conversion, error)
+            raise
+        finally:
+            timer.cancel()
+            conversion.let_go()
+            self._in_flight -= 1
+            self._changed()
+        self._succeeded += 1
+        self._pages += result.report.pages
+        return result
+
+    def snapshot(self) -> Snapshot:
+        """Reads the memory of each worker from the system, so is not free: some 20 microseconds a worker."""
+        now = self._clock.time()
+        return Snapshot(
+            engine=self._engine,
+            workers=tuple(worker.status(now) for worker in self._workers.values()),
+            queued=len(self._waiting),
+            succeeded=self._succeeded,
+            failed=self._failed,
+            pages=self._pages,
+            warnings=() if self._start_error is None else (f"no worker can be started: {self._start_error}",),
+        )
+
+    async def drain(self) -> None:
+        """Takes no new conversion from now on (`ShuttingDown`); returns when none waits or runs."""
+        self._closing = True
+        while self._in_flight:
+            await self._change()
+
+    async def stop(self) -> None:
+        """Fails what waits and what runs (`ShuttingDown`), ends every process; returns when they have ended."""
+        self._closing = self._stopping = True
+        if self._retry is not None:
+            self._retry.cancel()
+        for conversion in self._waiting:
+            conversion.fail(ShuttingDown("the daemon stops before a worker was free"))
+        self._waiting.clear()
+        for worker in list(self._workers.values()):
+            if worker.conversion is not None:
+                worker.conversion.fail(ShuttingDown(f"the daemon stops {worker.conversion.where()}"))
+                worker.conversion = None
+            self._apply(worker, Event.CONDEMNED)
+        for task in self._spawning:
+            task.cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STOP_WAIT_S):
+                while self._workers:
+                    await self._change()
+        await self._spawner.close()
+
+    # The queue
+
+    def _check_takes_work(self) -> None:
+        if self._closing:
+            raise ShuttingDown("the daemon is stopping and takes no new documents")
+        if self._in_flight >= self._limits.workers + self._limits.max_queue:
+            raise Busy(f"{self._in_flight} conversions run or wait, which is all that is allowed")
+
+    def _dispatch(self) -> None:
+        idle = sorted(
+            (worker for worker in self._workers.values() if worker.state is WorkerState.IDLE),
+            key=lambda worker: worker.since,
+        )
+        busy = sum(worker.state is WorkerState.BUSY for worker in self._workers.values())
+        plan = assign(
+            (conversion.uid for conversion in self._waiting),
+            (worker.idle() for worker in idle),
+            coming=self._limits.workers - len(idle) - busy,
+        )
+        given = [(self._waiting[position], self._workers[number]) for position, number in plan.give.items()]
+        for conversion, worker in given:
+            self._give(conversion, worker)
+        for number in plan.replace:
+            self._apply(self._workers[number], Event.CONDEMNED)
+
+    def _give(self, conversion: Conversion, worker: PooledWorker) -> None:
+        assert worker.process is not None
+        try:
+            worker.process.send(conversion.job(self._clock.time()), conversion.document_fd)
+        except OSError as error:
+            # It has died and its end is not told yet; the document was not the cause, and goes to the next one.
+            _log.warning("a worker took no job: it is replaced", worker=worker.number, reason=str(error))
+            self._apply(worker, Event.CONDEMNED)
+        else:
+            self._waiting.remove(conversion)
+            worker.uid, worker.conversion = conversion.uid, conversion
+            self._apply(worker, Event.ENGAGED)
+
+    def _due(self, conversion: Conversion) -> None:
+        if conversion in self._waiting:
+            conversion.fail(Busy(f"no worker was free within {conversion.deadline_s:g} s"))
+        else:
+            conversion.fail(conversion.timeout())
+
+    def _withdraw(self, conversion: Conversion, error: BaseException) -> None:
+        """Takes a conversion that has failed from wherever it is; a worker that is still at it is killed."""
+        if conversion in self._waiting:
+            self._waiting.remove(conversion)
+        for worker in self._workers.values():
+            if worker.conversion is conversion:
+                _log.info("a worker is killed", worker=worker.number, reason=type(error).__name__)
+                worker.conversion = None
+                self._apply(worker, Event.CONDEMNED)
+                return
+
+    # The workers
+
+    def _fill(self) -> None:
+        if self._stopping or self._retry is not None:
+            return
+        while len(self._workers) < self._limits.workers:
+            self._workers_made += 1
+            worker = PooledWorker(self._workers_made, self._clock.time(), self._received, self._violated, self._ended)
+            self._workers[worker.number] = worker
+            task = asyncio.create_task(self._spawner.spawn(worker.number, worker), name=f"spawn {worker.number}")
+            self._spawning.add(task)
+            # Not a coroutine around it: one that is cancelled before it first runs would never hear of it.
+            task.add_done_callback(functools.partial(self._spawned, worker))
+
+    def _spawned(self, worker: PooledWorker, task: asyncio.Task[Worker]) -> None:
+        self._spawning.discard(task)
+        if task.cancelled():
+            self._apply(worker, Event.NOT_SPAWNED)
+        elif (error := task.exception()) is not None:
+            _log.error("no worker can be started", worker=worker.number, reason=str(error))
+            self._start_error = error if isinstance(error, NdfdError) else WorkerStartFailed(repr(error))
+            self._apply(worker, Event.NOT_SPAWNED)
+            self._fail_waiting(self._start_error)
+        else:
+            self._start_error = None
+            worker.process = task.result()
+            self._apply(worker, Event.SPAWNED)
+
+    def _fail_waiting(self, error: NdfdError) -> None:
+        """With no worker left there is nobody to wait for; the next conversion waits for the next attempt."""
+        if not self._workers:
+            for conversion in self._waiting:
+                conversion.fail(WorkerStartFailed(str(error), hint=error.hint))
+            self._waiting.clear()
+
+    def _apply(self, worker: PooledWorker, event: Event) -> None:
+        action = worker.apply(event, self._clock.time())
+        if worker.state is WorkerState.DEAD:
+            del self._workers[worker.number]
+        match action:
+            case Action.KILL:
+                assert worker.process is not None
+                worker.process.kill()
+            case Action.OFFER:
+                self._dispatch()
+            case Action.REPLACE | Action.BLAME:
+                self._fill()
+            case Action.BACK_OFF:
+                self._refill_later()
+            case Action.NOTHING:
+                pass
+        self._changed()
+
+    def _refill_later(self) -> None:
+        if self._retry is None and not self._stopping:
+            self._retry = self._clock.call_later(self._back_off.next_s(), self._refill)
+
+    def _refill(self) -> None:
+        self._retry = None
+        self._fill()
+
+    def _received(self, worker: PooledWorker, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
+        conversion = worker.conversion
+        if conversion is None:
+            for fd in descriptors:
+                os.close(fd)
+            self._violated(worker, WorkerProtocolError("it speaks without a job"))
+            return
+        try:
+            last = conversion.take(frame, descriptors)
+        except WorkerProtocolError as error:
+            self._violated(worker, error)
+        except Exception as error:  # noqa: BLE001 - of the caller's on_page: it gets its own fault back
+            conversion.fail(error)
+        else:
+            if last:
+                self._answered(worker, frame)
+
+    def _answered(self, worker: PooledWorker, frame: frames.FromWorker) -> None:
+        worker.conversion = None
+        worker.served += 1
+        self._back_off.reset()
+        if (reason := self._worn_out(worker, frame)) is not None:
+            _log.info("a worker is replaced", worker=worker.number, reason=reason)
+            self._apply(worker, Event.CONDEMNED)
+        else:
+            self._apply(worker, Event.ANSWERED)
+
+    def _worn_out(self, worker: PooledWorker, frame: frames.FromWorker) -> str | None:
+        assert worker.process is not None
+        if isinstance(frame, frames.JobFailed) and frame.code == ConversionOutOfMemory.code:
+            return "it ran out of memory"
+        if worker.served >= self._limits.jobs_per_worker:
+            return f"it has ended {worker.served} conversions"
+        rss_bytes = worker.process.resident_bytes()
+        return f"it holds {rss_bytes} bytes" if rss_bytes > self._limits.rss_max_bytes else None
+
+    def _violated(self, worker: PooledWorker, error: WorkerProtocolError) -> None:
+        _log.error("a worker broke the protocol: it is killed", worker=worker.number, reason=str(error))
+        if worker.conversion is not None:
+            where = f"the worker broke the protocol {worker.conversion.where()}: {error}"
+            worker.conversion.fail(WorkerProtocolError(where, page=worker.conversion.page))
+            worker.conversion = None
+        self._apply(worker, Event.CONDEMNED)
+
+    def _ended(self, worker: PooledWorker, exit_code: int | None) -> None:
+        conversion, worker.conversion = worker.conversion, None
+        if conversion is not None:
+            error = conversion.crash(exit_code)
+            _log.error("a worker crashed", worker=worker.number, reason=str(error))
+            conversion.fail(error)
+        elif worker.state is WorkerState.IDLE:
+            _log.error("an idle worker ended", worker=worker.number, exit_code=exit_code)
+        self._apply(worker, Event.ENDED)
+
+    async def _change(self) -> None:
+        """Returns after the next change of any worker or conversion."""
+        if self._unchanged is None:
+            self._unchanged = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._unchanged)
+
+    def _changed(self) -> None:
+        if self._unchanged is not None:
+            self._unchanged.set_result(None)
+            self._unchanged = None

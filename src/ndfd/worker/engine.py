@@ -1,0 +1,30 @@
+"""What a worker runs: the seam between the processes and the document stack."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from mmap import mmap
+from typing import NamedTuple, Protocol
+
+from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.status import EngineStatus
+
+
+class Convert(Protocol):
+    """The signature of `ndfd.document.convert`."""
+
+    def __call__(
+        self, data: mmap, options: ConvertOptions, on_page: Callable[[PageReport], None], /
+    ) -> tuple[bytes, ConversionReport]:
+        """The rendered document. Fails with the errors of `ndfd.errors`, or MemoryError."""
+
+
+class Engine(NamedTuple):
+    """A document stack that is loaded, open and warm, so that a fork of this process can convert at once."""
+
+    status: EngineStatus
+    convert: Convert
+
+
+#: Makes the engine ready; takes the folders of the fallback fonts.
+Prepare = Callable[[Sequence[str]], Engine]

@@ -1,0 +1,150 @@
+"""The zygote's loop: forks a worker for each request, and says when one has ended and how.
+
+Single-threaded and without asyncio: a fork copies only the thread that calls it, so a lock that another thread holds
+would stay locked in the child for ever.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import select
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+from ndfd import platform
+from ndfd.errors import EX_SOFTWARE, NdfdError
+from ndfd.protocol import frames
+from ndfd.worker import serve
+from ndfd.worker.engine import Convert, Prepare
+
+
+def main(prepare: Prepare, arguments: Sequence[str]) -> int:
+    """Runs the zygote until its channel closes; the process's exit status."""
+    options = _parse(arguments)
+    channel = platform.channel_from_descriptor(options.channel, frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
+    # A Ctrl-C is for the daemon, which ends the workers in its own order; the traceback of one would only be noise.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A collection in a worker writes to the header of every object it looks at, and so copies the pages that it shares
+    # with the zygote: what is loaded now is put out of its sight (gc.freeze in Python's documentation).
+    gc.disable()
+    try:
+        engine = prepare(options.font_dir)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
+        known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
+        if known is not error:
+            traceback.print_exc()
+        channel.send(frames.encode(frames.ZygoteFailed(known.code, known.message, known.hint)))
+        return known.exit_status
+    gc.freeze()
+    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status)))
+    Nursery(channel, engine.convert, platform.WorkerLimits(options.memory_limit)).serve()
+    return 0
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="ndfd.worker.zygote", description="Started by the daemon, not by hand.")
+    parser.add_argument("--channel", type=int, required=True, metavar="FD", help="the control channel")
+    parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES", help="address space of a worker")
+    parser.add_argument("--font-dir", action="append", default=[], metavar="DIR", help="a folder of fallback fonts")
+    return parser.parse_args(arguments)
+
+
+class _Child(NamedTuple):
+    worker: int
+    pid: int
+
+
+class Nursery:
+    """The workers of this zygote, by the descriptors that tell their end."""
+
+    def __init__(self, channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits) -> None:
+        self._channel = channel
+        self._convert = convert
+        self._limits = limits
+        self._decoder = frames.FrameDecoder[frames.ToZygote](frames.ToZygote)
+        self._children: dict[int, _Child] = {}
+        self._poll = select.poll()
+
+    def serve(self) -> None:
+        """Returns when the supervisor has closed the channel; no worker outlives that."""
+        self._poll.register(self._channel.fileno(), select.POLLIN)
+        try:
+            while True:
+                for fd, _ in self._poll.poll():
+                    if fd != self._channel.fileno():
+                        self._bury(fd)
+                    elif not self._take_request():
+                        return
+        except (BrokenPipeError, ConnectionResetError):
+            return
+        finally:
+            self._end_all()
+
+    def _take_request(self) -> bool:
+        message = self._channel.receive()
+        if message is None:
+            return False
+        message.close_descriptors()
+        self._spawn(self._decoder.decode(message.data).worker)
+        return True
+
+    def _spawn(self, worker: int) -> None:
+        try:
+            ours, theirs = platform.channel_pair(frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
+        except OSError as error:
+            self._refuse(worker, error)
+            return
+        with contextlib.closing(ours), contextlib.closing(theirs):
+            try:
+                pid = os.fork()
+            except OSError as error:
+                self._refuse(worker, error)
+                return
+            if pid == 0:
+                self._be_worker(theirs)
+            try:
+                pidfd = platform.pidfd(pid)
+            except OSError as error:
+                os.kill(pid, signal.SIGKILL)  # Not reaped yet, so the number is still this child's.
+                os.waitpid(pid, 0)
+                self._refuse(worker, error)
+                return
+            self._children[pidfd] = _Child(worker, pid)
+            self._poll.register(pidfd, select.POLLIN)
+            self._channel.send(frames.encode(frames.Spawned(worker, pid)), (ours.fileno(), pidfd))
+
+    def _be_worker(self, channel: platform.Channel) -> NoReturn:
+        """Never returns into the zygote's code, whatever happens."""
+        status = EX_SOFTWARE
+        try:
+            serve.serve(channel, self._convert, self._limits)
+            status = os.EX_OK
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else EX_SOFTWARE
+        except BaseException:  # noqa: BLE001 - the last frame of this process
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _bury(self, pidfd: int) -> None:
+        child = self._children.pop(pidfd)
+        self._poll.unregister(pidfd)
+        os.close(pidfd)
+        exit_code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
+        self._channel.send(frames.encode(frames.Exited(child.worker, child.pid, exit_code)))
+
+    def _refuse(self, worker: int, error: OSError) -> None:
+        self._channel.send(frames.encode(frames.SpawnFailed(worker, error.strerror or str(error))))
+
+    def _end_all(self) -> None:
+        for pidfd in self._children:
+            platform.kill(pidfd)
+        for child in self._children.values():
+            os.waitpid(child.pid, 0)

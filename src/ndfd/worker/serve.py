@@ -1,0 +1,152 @@
+"""A worker's loop: a job with a document in, page frames and one answer out, until the supervisor closes the channel.
+
+What goes wrong with a document is said in the answer. What goes wrong with the worker ends the process: the supervisor
+sees its end and its exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import math
+import mmap
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+
+import msgspec
+
+from ndfd import platform
+from ndfd.errors import ConversionOutOfMemory, EmptyDocument, InputError, NdfdError
+from ndfd.model.conversion import PageReport
+from ndfd.protocol import frames
+from ndfd.worker.engine import Convert
+
+#: Seconds past a job's deadline after which the kernel ends this process (SIGALRM), in case no daemon is left to do it.
+ALARM_GRACE_S = 5.0
+
+#: Of an error's message in a frame: it may quote the document.
+_MESSAGE_MAX_CHARACTERS = 1000
+
+#: How the kernel says that memory, or the limit of a file's size that bounds a memfd, is used up.
+_OUT_OF_MEMORY = frozenset({errno.ENOMEM, errno.EFBIG, errno.ENOSPC})
+
+
+def serve(channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits) -> None:
+    """Runs in the fresh child. Returns when the supervisor has closed its end between two jobs.
+
+    SystemExit(0) when it did so within a job.
+    """
+    _reset_signals()
+    _close_all_but(channel.fileno())
+    platform.confine_worker(limits)
+    gc.enable()
+    decoder = frames.FrameDecoder[frames.ToWorker](frames.ToWorker)
+    while (message := channel.receive()) is not None:
+        job = decoder.decode(message.data)
+        (document_fd,) = message.descriptors
+        _Work(channel, job, limits).run(convert, document_fd)
+
+
+def _reset_signals() -> None:
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        # The C library keeps two numbers for itself and refuses them.
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+    # So that a write fails with EPIPE or EFBIG, and is handled, instead of ending the process.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _close_all_but(fd: int) -> None:
+    """Keeps the three standard ones: stdin and stdout are /dev/null, stderr is the daemon's log."""
+    os.closerange(3, fd)
+    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+class _Work:
+    """One job."""
+
+    def __init__(self, channel: platform.Channel, job: frames.Job, limits: platform.WorkerLimits) -> None:
+        self._channel = channel
+        self._job = job
+        self._limits = limits
+        #: The page the conversion is on, once one is finished: 1-based.
+        self._page: int | None = None
+
+    def run(self, convert: Convert, document_fd: int) -> None:
+        """Converts and answers; takes the descriptor over."""
+        signal.alarm(math.ceil(self._job.deadline_s + ALARM_GRACE_S))
+        try:
+            answer, result_fd = self._convert(convert, document_fd)
+        except Exception as error:  # noqa: BLE001 - every failure of a conversion becomes an answer
+            self._fail(error)
+        else:
+            try:
+                self._send(answer, result_fd)
+            finally:
+                os.close(result_fd)
+        finally:
+            signal.alarm(0)
+
+    def _convert(self, convert: Convert, document_fd: int) -> tuple[bytes, int]:
+        cpu_before_s = time.process_time()
+        document = _map(document_fd)
+        try:
+            result, report = convert(document, self._job.options, self._on_page)
+        finally:
+            # A view that is still held keeps the mapping until it goes.
+            with contextlib.suppress(BufferError):
+                document.close()
+        report = msgspec.structs.replace(
+            report,
+            size_bytes=len(result),
+            cpu_s=time.process_time() - cpu_before_s,
+            rss_max_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        )
+        return frames.encode(frames.JobDone(self._job.id, report)), platform.sealed_memfd("ndfd-result", result)
+
+    def _on_page(self, page: PageReport) -> None:
+        self._page = min(page.number + 1, page.total)
+        self._send(frames.encode(frames.JobPage(self._job.id, page)))
+
+    def _fail(self, error: Exception) -> None:
+        known = self._known(error)
+        page = self._page if known.page is None else known.page
+        message, hint = known.message[:_MESSAGE_MAX_CHARACTERS], known.hint[:_MESSAGE_MAX_CHARACTERS]
+        self._send(frames.encode(frames.JobFailed(self._job.id, known.code, message, hint, page)))
+
+    def _known(self, error: Exception) -> NdfdError:
+        if isinstance(error, NdfdError):
+            return error
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _OUT_OF_MEMORY):
+            return ConversionOutOfMemory(f"the conversion needs more memory than {self._limits.memory_bytes} bytes")
+        # For the daemon's log: the caller is told the kind of error and no more of our insides.
+        traceback.print_exception(error, file=sys.stderr)
+        return NdfdError(f"{type(error).__name__}: {error}")
+
+    def _send(self, frame: bytes, *descriptors: int) -> None:
+        try:
+            self._channel.send(frame, descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            # Not an Exception: no handler within a conversion takes it for the document's fault.
+            raise SystemExit(0) from None
+
+
+def _map(document_fd: int) -> mmap.mmap:
+    """The document, read-only and not copied; takes the descriptor over."""
+    try:
+        if os.fstat(document_fd).st_size == 0:
+            raise EmptyDocument("the document has 0 bytes")
+        return mmap.mmap(document_fd, 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        if error.errno in _OUT_OF_MEMORY:
+            raise
+        raise InputError(f"the document cannot be mapped: {error.strerror}") from error
+    finally:
+        os.close(document_fd)

@@ -1,0 +1,238 @@
+"""A zygote whose engine does what the document says, in place of reading it. Run as the zygote's program by tests.
+
+The first word of the document is the name of a function here (with - for _); the rest is its argument.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import resource
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ndfd import platform
+from ndfd.errors import NativeMissing, error_from_code
+from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.document import PageStatus
+from ndfd.model.status import EngineStatus
+from ndfd.protocol import frames
+from ndfd.worker import nursery
+from ndfd.worker.engine import Engine
+
+OnPage = Callable[[PageReport], None]
+
+
+def convert(data: mmap.mmap, options: ConvertOptions, on_page: OnPage) -> tuple[bytes, ConversionReport]:
+    word, _, argument = bytes(data).decode().partition(" ")
+    pages, result = globals()[word.replace("-", "_")](argument, on_page)
+    return result, ConversionReport(pages, 0, 0, options.format.media_type, 0, 0.0, 0)
+
+
+def echo(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    on_page(page(1, 1))
+    return 1, argument.encode()
+
+
+def pages(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    for number in range(1, int(argument) + 1):
+        on_page(page(number, int(argument)))
+    return int(argument), b"all"
+
+
+def pid(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    return 1, str(os.getpid()).encode()
+
+
+def wait(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Finishes one page of two, and the other when it is sent SIGUSR1."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    on_page(page(1, 2))
+    signal.sigwait({signal.SIGUSR1})
+    on_page(page(2, 2))
+    return 2, argument.encode()
+
+
+def die(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    on_page(page(1, 3))
+    os.kill(os.getpid(), int(argument))
+    raise AssertionError("still alive")
+
+
+def leave(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    os._exit(int(argument))
+
+
+def answer_and_die(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    fd = platform.sealed_memfd("result", b"made in time")
+    send(frames.JobDone(job_id(), report(12)), fd)
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+def eat(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    on_page(page(1, 2))
+    return 1, bytes(int(argument))
+
+
+def fill_memfd(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    os.truncate(platform.memfd("big"), int(argument))
+    return 1, b""
+
+
+def fault(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    raise ZeroDivisionError(argument)
+
+
+def fail(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    raise error_from_code(argument, f"it is {argument}", page=7)
+
+
+def limits(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """What holds in the worker: /proc/self/status, core and address-space limits, open descriptors, signal handlers."""
+    # Read through the descriptor table itself: /proc/self/fd is root's in a process that is not dumpable.
+    descriptors = [fd for fd in range(64) if is_open(fd)]
+    status = Path("/proc/self/status").read_text()
+    lines = [line for line in status.splitlines() if line.startswith(("NoNewPrivs", "Threads"))]
+    lines += [f"core {resource.getrlimit(resource.RLIMIT_CORE)}", f"space {resource.getrlimit(resource.RLIMIT_AS)}"]
+    lines += [f"descriptors {len(descriptors)}", f"interrupt {signal.getsignal(signal.SIGINT)!r}"]
+    return 1, "\n".join(lines).encode()
+
+
+# What only a hostile worker does
+
+
+def long_frame(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    os.write(channel(), b"x" * (frames.MAX_FRAME_BYTES + 1))
+    return hang()
+
+
+def garbage(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    os.write(channel(), b"\xc1 no frame")
+    return hang()
+
+
+def zygotes_frame(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.Exited(1, 1, 0))
+    return hang()
+
+
+def wrong_job(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobPage(job_id() + 1, page(1, 1)))
+    return hang()
+
+
+def page_with_descriptor(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobPage(job_id(), page(1, 1)), 0)
+    return hang()
+
+
+def many_descriptors(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobPage(job_id(), page(1, 1)), *[0] * 200)
+    return hang()
+
+
+def done_without_result(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobDone(job_id(), report(0)))
+    return hang()
+
+
+def two_results(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    fd = platform.sealed_memfd("result", b"")
+    send(frames.JobDone(job_id(), report(0)), fd, fd)
+    return hang()
+
+
+def unsealed_result(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobDone(job_id(), report(0)), platform.memfd("result"))
+    return hang()
+
+
+def result_of_another_size(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobDone(job_id(), report(4)), platform.sealed_memfd("result", b"short"))
+    return hang()
+
+
+def result_is_a_pipe(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobDone(job_id(), report(0)), os.pipe()[0])
+    return hang()
+
+
+def endless_pages(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    while True:
+        on_page(page(1, 2))
+
+
+def empty_frame(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    socket.socket(fileno=os.dup(channel())).send(b"")
+    return hang()
+
+
+def close_channel(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    os.close(channel())
+    return hang()
+
+
+def speak_unasked(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    send(frames.JobDone(job_id(), report(0)), platform.sealed_memfd("result", b""))
+    send(frames.JobPage(job_id(), page(1, 1)))
+    return hang()
+
+
+def page(number: int, total: int) -> PageReport:
+    return PageReport(number, total, PageStatus.OK)
+
+
+def report(size_bytes: int) -> ConversionReport:
+    return ConversionReport(1, 0, 0, "text/plain", size_bytes, 0.0, 0)
+
+
+def hang() -> tuple[int, bytes]:
+    while True:
+        signal.pause()
+
+
+def is_open(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+
+
+def channel() -> int:
+    """The worker's own end: the only socket it has."""
+    return next(fd for fd in range(3, 64) if is_open(fd) and stat.S_ISSOCK(os.fstat(fd).st_mode))
+
+
+def send(frame: frames.Frame, *descriptors: int) -> None:
+    end = platform.channel_from_descriptor(os.dup(channel()), 1, 1)
+    end.send(frames.encode(frame), descriptors)
+    end.close()
+
+
+def job_id() -> int:
+    """Out of the frames of the worker's own code, where a hostile engine would find it, too."""
+    frame = sys._getframe()
+    while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "_job"):
+        assert frame.f_back is not None
+        frame = frame.f_back
+    return frame.f_locals["self"]._job.id
+
+
+def prepare(font_dirs: Sequence[str]) -> Engine:
+    if "refuse" in sys.argv:
+        raise NativeMissing("there is no engine here")
+    if "break" in sys.argv:
+        raise ZeroDivisionError("a fault of the engine")
+    if "die" in sys.argv:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Engine(EngineStatus("double 1", "python", tuple(font_dirs)), convert)
+
+
+if __name__ == "__main__":
+    sys.exit(nursery.main(prepare, [each for each in sys.argv[1:] if each not in ("refuse", "break", "die")]))
