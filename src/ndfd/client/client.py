@@ -64,6 +64,11 @@ class Client:
     ) -> None:
         self.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is closed, by this program or by a failure of the transport."""
+        return self._connection.closed
+
     def close(self) -> None:
         """Closes the connection; what it waited for is cancelled."""
         self._connection.close()

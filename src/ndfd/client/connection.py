@@ -49,6 +49,11 @@ class Connection:
             self._sock.close()
             raise self._refused(error) from error
 
+    @property
+    def closed(self) -> bool:
+        """Whether it can carry no further call."""
+        return self._closed
+
     def close(self) -> None:
         """Closes the connection, which cancels what it waits for in the daemon; any thread may do so, at any time."""
         self._closed = True

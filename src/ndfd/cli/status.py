@@ -1,0 +1,106 @@
+"""`ndfd status`: the daemon, its workers and what they do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from ndfd.cli.options import socket_option
+from ndfd.model.status import DaemonStatus, WorkerStatus
+
+
+@click.command(short_help="Show the running daemon and its workers.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+@socket_option
+def status(as_json: bool, socket: Path | None) -> None:
+    """Show the running daemon: its engine, its fonts, its workers and what they do, and what should be mended.
+
+    \b
+    Examples:
+      ndfd status
+      ndfd status --json | jq .queued
+
+    \b
+    Exit status:
+      0   the daemon answered
+      69  no daemon answers
+      77  this user may not ask it
+
+    \b
+    Environment:
+      NDFD_SOCKET                 the daemon's socket
+      NDFD_NETWORK__SOCKET_DIR    the folder of the daemon's sockets
+    """
+    # The client, 30 ms, which `ndfd --help` and the shell's completion do not need.
+    from ndfd.cli.connect import running_daemon
+    from ndfd.client import Client
+
+    with Client.connect(running_daemon(socket)) as client:
+        answer = client.status()
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
+    elif sys.stdout.isatty():
+        # Needs rich: 20 ms that nothing but a terminal pays.
+        from ndfd.cli.status_table import print_status
+
+        print_status(answer)
+    else:
+        click.echo("\n".join(_plain(answer)))
+
+
+def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
+    """Label and text of each line about the daemon as a whole."""
+    yield "daemon", f"ndfd {answer.version}, pid {answer.pid}, up {duration(answer.uptime_s)}"
+    for socket in answer.sockets:
+        yield "socket", socket
+    engine = answer.engine
+    yield "engine", f"{engine.name}, kernels in {engine.native}" if engine else "not started"
+    if engine:
+        yield "fallback fonts", ", ".join(engine.fallback_fonts) or "none"
+    yield (
+        "conversions",
+        f"{answer.succeeded} succeeded, {answer.failed} failed, {answer.pages} pages, {answer.queued} waiting",
+    )
+
+
+def work(worker: WorkerStatus) -> str:
+    """What a worker does."""
+    if worker.document is None and worker.busy_s is None:
+        return ""
+    name = worker.document or "a document"
+    pages = f", page {worker.page} of {worker.pages}" if worker.page is not None and worker.pages is not None else ""
+    time = f", {duration(worker.busy_s)}" if worker.busy_s is not None else ""
+    return f"{name}{pages}{time}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: "4.2 s", "3m10s", "2h05m", "5d03h"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest_s = divmod(int(seconds), 60)
+    hours, rest_m = divmod(minutes, 60)
+    days, rest_h = divmod(hours, 24)
+    if days:
+        return f"{days}d{rest_h:02}h"
+    return f"{hours}h{rest_m:02}m" if hours else f"{minutes}m{rest_s:02}s"
+
+
+def memory(size_bytes: int) -> str:
+    """Bytes in MB (10^6)."""
+    return f"{size_bytes / 1e6:.0f} MB"
+
+
+def _plain(answer: DaemonStatus) -> Iterator[str]:
+    for label, text in head(answer):
+        yield f"{label:<15} {text}"
+    for worker in answer.workers:
+        facts = f"pid {worker.pid}, {worker.state.value}, {worker.served} served"
+        size = f"{memory(worker.rss_bytes)}, up {duration(worker.age_s)}"
+        doing = work(worker)
+        yield f"{f'worker {worker.id}':<15} {facts}, {size}" + (f"; {doing}" if doing else "")
+    for warning in answer.warnings:
+        yield f"{'warning':<15} {warning}"

@@ -1,0 +1,1 @@
+"""Settings in small frozen groups, read once from embedded defaults and `NDFD_*` variables."""

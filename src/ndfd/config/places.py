@@ -1,0 +1,53 @@
+"""Where the daemon's sockets lie, for the daemon that makes them and the client that looks for them.
+
+This module imports nothing of pydantic: a client finds a daemon without the 100 ms that importing the settings takes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ndfd import platform
+
+#: Names of the sockets in the socket folder.
+VARLINK_SOCKET = "ndfd.sock"
+HTTP_SOCKET = "http.sock"
+
+
+def default_socket_dir() -> Path:
+    """The socket folder of a daemon that was told none: the service's for root, the user's own for anyone else."""
+    folders = platform.socket_dirs(os.environ)
+    return folders.system if os.geteuid() == 0 else folders.user
+
+
+def home_dir() -> Path | None:
+    """This user's home; None for one without, as service users and those of containers may be."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def named_socket() -> Path | None:
+    """The socket that NDFD_SOCKET names, or the one in the folder that the daemon's own setting names."""
+    if path := os.environ.get("NDFD_SOCKET"):
+        return Path(path)
+    if folder := os.environ.get("NDFD_NETWORK__SOCKET_DIR"):
+        return Path(folder) / VARLINK_SOCKET
+    return None
+
+
+def usual_sockets() -> tuple[Path, ...]:
+    """Where a client looks, in this order: the user's own daemon, then the system's."""
+    folders = platform.socket_dirs(os.environ)
+    # Anyone may make a folder under /tmp: one that belongs to another user is not this user's, whatever its name says.
+    own = (folders.user / VARLINK_SOCKET,) if _is_own(folders.user) else ()
+    return (*own, folders.system / VARLINK_SOCKET)
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.geteuid()
+    except OSError:
+        return False

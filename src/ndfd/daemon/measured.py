@@ -1,0 +1,42 @@
+"""The pool with its conversions measured: the pool knows of no metrics, and the doors cannot forget them."""
+
+from __future__ import annotations
+
+import time
+
+from ndfd.errors import NdfdError
+from ndfd.model.conversion import ConvertOptions
+from ndfd.server.methods import Conversions, Converted, OnPage
+from ndfd.telemetry.metrics import Metrics
+
+
+class MeasuredConversions:
+    """Passes conversions on and counts how they end; one that its caller cancels is not counted.
+
+    The daemon's own (the built-in document) do not come through here: the counts are those of its users.
+    """
+
+    def __init__(self, conversions: Conversions, metrics: Metrics) -> None:
+        self._conversions = conversions
+        self._metrics = metrics
+        self.succeeded = 0
+        self.failed = 0
+        #: Of those that succeeded.
+        self.pages = 0
+
+    async def convert(
+        self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None
+    ) -> Converted:
+        """As the pool's."""
+        begun = time.monotonic()
+        try:
+            result = await self._conversions.convert(document_fd, options, uid=uid, on_page=on_page)
+        except Exception as error:
+            self.failed += 1
+            known = error if isinstance(error, NdfdError) else NdfdError(type(error).__name__)
+            self._metrics.failed(options.format, known, time.monotonic() - begun)
+            raise
+        self.succeeded += 1
+        self.pages += result.report.pages
+        self._metrics.converted(options.format, result.report, time.monotonic() - begun)
+        return result

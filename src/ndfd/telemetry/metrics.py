@@ -1,0 +1,112 @@
+"""Metrics in a registry of the daemon's own; nothing is registered when a module is imported.
+
+What is counted as it happens is counted by `Metrics`; what can be read off the daemon at any time is read when the
+metrics are asked for, so that the two can never disagree.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ndfd.errors import NdfdError
+from ndfd.model.conversion import ConversionReport, OutputFormat
+from ndfd.model.status import DaemonStatus, WorkerState
+
+#: Seconds: a page takes milliseconds, a book seconds, a bomb the deadline.
+_DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+
+class Metrics:
+    """The metrics of one daemon."""
+
+    def __init__(self, status: Callable[[], DaemonStatus]) -> None:
+        self._registry = CollectorRegistry()
+        self._documents = Counter(
+            "neuraldocflow_documents_processed",
+            "Conversions ended, by outcome (succeeded, partial, failed) and output format.",
+            ["outcome", "format"],
+            registry=self._registry,
+        )
+        self._errors = Counter(
+            "neuraldocflow_errors", "Conversions failed, by the code of the error.", ["code"], registry=self._registry
+        )
+        self._pages = Counter(
+            "ndfd_pages_processed",
+            "Pages converted, by status (ok, partial, failed).",
+            ["status"],
+            registry=self._registry,
+        )
+        self._durations = Histogram(
+            "neuraldocflow_processing_duration_seconds",
+            "Time from a conversion's acceptance to its end, the wait for a worker included.",
+            buckets=_DURATION_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._registry.register(_StatusCollector(status))
+
+    def converted(self, output: OutputFormat, report: ConversionReport, duration_s: float) -> None:
+        """Counts a conversion that gave a result."""
+        partial = report.pages_partial + report.pages_failed > 0
+        self._documents.labels("partial" if partial else "succeeded", output.value).inc()
+        self._pages.labels("ok").inc(report.pages - report.pages_partial - report.pages_failed)
+        self._pages.labels("partial").inc(report.pages_partial)
+        self._pages.labels("failed").inc(report.pages_failed)
+        self._durations.observe(duration_s)
+
+    def failed(self, output: OutputFormat, error: NdfdError, duration_s: float) -> None:
+        """Counts a conversion that ended in an error."""
+        self._documents.labels("failed", output.value).inc()
+        self._errors.labels(error.code).inc()
+        self._durations.observe(duration_s)
+
+    def render(self) -> tuple[str, bytes]:
+        """The Content-Type and the text of all metrics as they are now."""
+        return CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry)
+
+
+class _StatusCollector(Collector):
+    """Gauges read off the daemon's status at each scrape."""
+
+    def __init__(self, status: Callable[[], DaemonStatus]) -> None:
+        self._status = status
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauges as they are now."""
+        status = self._status()
+        alive = [worker for worker in status.workers if worker.state is not WorkerState.DEAD]
+        yield _gauge(
+            "neuraldocflow_active_agents",
+            "Worker processes that convert a document now.",
+            sum(worker.state is WorkerState.BUSY for worker in alive),
+        )
+        yield _gauge("ndfd_workers", "Worker processes.", len(alive))
+        yield _gauge(
+            "neuraldocflow_memory_usage_bytes",
+            "Resident memory of the worker processes.",
+            sum(worker.rss_bytes for worker in alive),
+        )
+        yield _gauge("neuraldocflow_queue_depth", "Conversions that wait for a worker.", status.queued)
+        build = GaugeMetricFamily(
+            "ndfd_build_info", "Always 1; its labels say what runs.", labels=["version", "python", "engine", "native"]
+        )
+        engine = status.engine
+        build.add_metric(
+            [
+                status.version,
+                platform.python_version(),
+                engine.name if engine else "",
+                engine.native if engine else "",
+            ],
+            1,
+        )
+        yield build
+
+
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, help_text, value=value)

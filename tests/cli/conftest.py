@@ -1,0 +1,92 @@
+"""Fixtures of the command line's tests: real doors in front of scripted conversions, and ways to run a command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ndfd.cli import main
+from ndfd.server.http_door import HttpDoorLimits
+from ndfd.server.varlink_door import VarlinkDoorLimits
+from tests.server.doors import LIMITS, Doors
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+Ndfd = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def environment_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No daemon of the machine is found by accident, and no signal handler stays."""
+    for name in [name for name in os.environ if name.startswith("NDFD_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "no-such-runtime-dir"))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def doors(tmp_path: Path) -> Iterator[Doors]:
+    """A daemon's doors, whose conversions do as the document's name says."""
+    place = tmp_path / "sockets"
+    place.mkdir()
+    with Doors(place, VarlinkDoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
+        yield running
+
+
+@pytest.fixture
+def ndfd(capfd: pytest.CaptureFixture[str]) -> Ndfd:
+    """Runs a command line in this process."""
+
+    def run(*arguments: str | Path) -> Ran:
+        capfd.readouterr()
+        status = main([str(argument) for argument in arguments])
+        captured = capfd.readouterr()
+        return Ran(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def ndfd_at(ndfd: Ndfd, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> Ndfd:
+    """The same, with the doors as the daemon that is found."""
+    monkeypatch.setenv("NDFD_SOCKET", str(doors.varlink_path))
+    return ndfd
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a command line as a process of its own."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def popen(*arguments: str | Path, **options: object) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "ndfd", *map(str, arguments)]
+        streams: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process: subprocess.Popen[bytes] = subprocess.Popen(command, **{**streams, **options})  # type: ignore[call-overload]
+        started.append(process)
+        return process
+
+    yield popen
+    for process in started:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()

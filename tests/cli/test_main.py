@@ -1,0 +1,80 @@
+"""The command line as a whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ndfd import __version__
+from ndfd.cli.endings import exit_status_of, one_line
+from ndfd.cli.main import ndfd as group
+from ndfd.config.environment import variable_names
+from ndfd.errors import EX_DATAERR, DamagedDocument, InputError, NdfdError, NoDocuments
+from tests.cli.conftest import Ndfd
+
+
+def test_the_version_is_that_of_the_package(ndfd: Ndfd) -> None:
+    ran = ndfd("--version")
+    assert (ran.status, ran.stdout, ran.stderr) == (0, f"ndfd {__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", sorted(group.commands))
+def test_every_command_explains_itself_on_stdout(ndfd: Ndfd, command: str) -> None:
+    ran = ndfd(command, "--help")
+    assert (ran.status, ran.stderr) == (0, "")
+    assert f"Usage: ndfd {command}" in ran.stdout
+
+
+def test_the_help_fits_a_terminal_of_eighty_columns(ndfd: Ndfd) -> None:
+    for command in ("", *group.commands):
+        text = ndfd(*command.split(), "--help").stdout
+        # What is shown as it was written may be up to a hundred columns wide.
+        assert max(map(len, text.splitlines())) <= 100
+
+
+def test_the_daemons_help_names_every_variable(ndfd: Ndfd) -> None:
+    named = set(re.findall(r"NDFD_[A-Z]+__[A-Z_]+", ndfd("run", "--help").stdout))
+    assert named == set(variable_names())
+
+
+def test_a_command_that_is_not_there_is_wrong_usage_on_one_line(ndfd: Ndfd) -> None:
+    ran = ndfd("convret")
+    assert ran.status == 64
+    assert ran.stderr.count("\n") == 1
+    assert "ndfd --help" in ran.stderr
+
+
+def test_help_loads_nothing_of_the_daemon_the_terminal_or_the_client() -> None:
+    code = (
+        "import sys; from ndfd.cli import main; main(['--help']);"
+        "sys.exit(bool({'pydantic', 'rich', 'structlog', 'uvicorn', 'ndfd.daemon', 'ndfd.client'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_an_error_is_one_line_whatever_its_parts_hold() -> None:
+    error = DamagedDocument("a\nb\r\n c", hint="do\nthis")
+    assert one_line(error, "x\ny.pdf") == "x y.pdf: a b c (document-damaged); do this"
+
+
+def test_an_error_that_begins_with_its_subject_does_not_say_it_twice() -> None:
+    assert one_line(InputError("a.pdf: gone", hint=""), "a.pdf") == "a.pdf: gone (input-unreadable)"
+
+
+@pytest.mark.parametrize(
+    ("failures", "status"),
+    [
+        ([], 0),
+        ([DamagedDocument("")], 65),
+        ([InputError(""), NoDocuments("")], 66),
+        ([InputError(""), DamagedDocument("")], EX_DATAERR),
+        ([NdfdError("")], 70),
+    ],
+)
+def test_failures_of_one_kind_give_its_status_and_mixed_ones_that_of_bad_data(
+    failures: list[NdfdError], status: int
+) -> None:
+    assert exit_status_of(failures) == status

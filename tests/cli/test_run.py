@@ -1,0 +1,41 @@
+"""`ndfd run`, as far as it is the command's own; the daemon behind it has its own tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+def test_a_private_daemon_says_as_json_where_it_is_and_ends_with_its_owner(start: Start, tmp_path: Path) -> None:
+    place = tmp_path / "private"
+    process = start("run", "--private", place, "--owner-fd", "0", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline()) == {"sockets": [f"{place}/ndfd.sock", f"{place}/http.sock"]}
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(20) == 0
+    assert not place.exists()
+
+
+def test_a_private_daemon_says_as_json_why_it_is_not(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDFD_LOGGING__LEVEL", "loud")
+    process = start("run", "--private", tmp_path / "private")
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 78
+    assert json.loads(out)["error"]["code"] == "configuration"
+    assert err.startswith(b"ndfd: NDFD_LOGGING__LEVEL: ")
+
+
+def test_an_argument_is_wrong_usage(start: Start) -> None:
+    process = start("run", "now")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 64
+    assert err.startswith(b"ndfd: Got unexpected extra argument (now) (usage); ")

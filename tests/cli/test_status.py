@@ -1,0 +1,97 @@
+"""`ndfd status`."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ndfd.cli.status import duration, memory, work
+from ndfd.cli.status_table import print_status
+from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from tests.cli.conftest import Ndfd
+from tests.server.doors import Doors
+
+BUSY = WorkerStatus(2, 4712, WorkerState.BUSY, 9, 100.0, 123_000_000, "[big].pdf", 7, 40, 3.25)
+
+
+def status(**changes: object) -> DaemonStatus:
+    fields = {
+        "version": "1.2.3",
+        "pid": 4700,
+        "uptime_s": 3700.0,
+        "sockets": ("/run/ndfd/ndfd.sock",),
+        "engine": EngineStatus("pdfium 1", "c"),
+        "workers": (BUSY,),
+        "queued": 3,
+        "succeeded": 5,
+        "failed": 1,
+        "pages": 60,
+    }
+    return DaemonStatus(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def test_in_a_pipe_each_fact_is_a_plain_line(ndfd_at: Ndfd, doors: Doors) -> None:
+    ran = ndfd_at("status")
+    assert (ran.status, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert lines[0].startswith("daemon          ndfd 0.1.0, pid ")
+    assert f"socket          {doors.varlink_path}" in lines
+    assert "engine          pdfium 1, kernels in c" in lines
+    assert "fallback fonts  /usr/share/fonts" in lines
+    assert "conversions     5 succeeded, 1 failed, 60 pages, 0 waiting" in lines
+    assert "worker 1        pid 4711, idle, 3 served, 1 MB, up 1.5 s" in lines
+    assert "warning         no fonts" in lines
+
+
+def test_for_programs_it_is_the_daemons_own_answer(ndfd_at: Ndfd) -> None:
+    answer = json.loads(ndfd_at("status", "--json").stdout)
+    assert answer["version"] == "0.1.0"
+    assert answer["workers"][0]["pid"] == 4711
+
+
+def test_on_a_terminal_it_is_a_table_that_takes_names_as_they_are() -> None:
+    console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
+    print_status(status(warnings=("[no] fonts",)), console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[big].pdf, page 7 of 40, 3.2 s" in text
+    assert "warning: [no] fonts" in text
+
+
+def test_without_a_daemon_it_says_where_none_answers(ndfd: Ndfd) -> None:
+    ran = ndfd("status")
+    assert ran.status == 69
+    (line,) = ran.stderr.splitlines()
+    assert "no daemon answers at /run/ndfd/ndfd.sock (daemon-unavailable)" in line
+
+
+def test_the_socket_that_the_option_names_is_asked(ndfd: Ndfd, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NDFD_SOCKET", "/nowhere.sock")
+    assert ndfd("status", "--socket", doors.varlink_path).status == 0
+
+
+def test_the_folder_that_the_daemon_was_given_is_found_by_the_client(
+    ndfd: Ndfd, doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDFD_NETWORK__SOCKET_DIR", str(Path(doors.varlink_path).parent))
+    assert ndfd("status").status == 0
+
+
+def test_what_a_worker_does_is_said_as_far_as_it_is_known() -> None:
+    assert work(BUSY) == "[big].pdf, page 7 of 40, 3.2 s"
+    assert work(WorkerStatus(1, 1, WorkerState.BUSY, 0, 1.0, 1, None, None, None, 0.5)) == "a document, 0.5 s"
+    assert work(WorkerStatus(1, 1, WorkerState.IDLE, 0, 1.0, 1)) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (59.9, "59.9 s"), (190, "3m10s"), (7500, "2h05m"), (442_900, "5d03h")]
+)
+def test_durations_read_well(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_memory_is_in_decimal_megabytes() -> None:
+    assert memory(123_400_000) == "123 MB"

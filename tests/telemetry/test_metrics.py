@@ -1,0 +1,74 @@
+"""The metrics that the outside world holds on to."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from ndfd.errors import DamagedDocument
+from ndfd.model.conversion import ConversionReport, OutputFormat
+from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from ndfd.telemetry.metrics import Metrics
+
+
+def status() -> DaemonStatus:
+    states = (WorkerState.BUSY, WorkerState.IDLE, WorkerState.DEAD)
+    workers = tuple(WorkerStatus(n, 100 + n, state, 0, 1.0, 1000) for n, state in enumerate(states))
+    return DaemonStatus("1.2.3", 1, 1.0, (), EngineStatus("pdfium 1", "c"), workers, 7, 0, 0, 0)
+
+
+def report(pages: int, partial: int = 0, failed: int = 0) -> ConversionReport:
+    return ConversionReport(pages, partial, failed, "text/plain", 1, 0.1, 1)
+
+
+def samples(metrics: Metrics) -> dict[str, float]:
+    """Every sample as `name{label,label}` (its labels' values, by the labels' names) and value."""
+    content_type, body = metrics.render()
+    assert content_type.startswith("text/plain; version=0.0.4")
+    return {
+        sample.name
+        + (
+            "{" + ",".join(sample.labels[name] for name in sorted(sample.labels)) + "}" if sample.labels else ""
+        ): sample.value
+        for family in text_string_to_metric_families(body.decode())
+        for sample in family.samples
+    }
+
+
+def test_what_is_read_off_the_daemon_is_as_it_is_at_the_scrape() -> None:
+    found = samples(Metrics(status))
+    assert found["neuraldocflow_active_agents"] == 1
+    assert found["neuraldocflow_memory_usage_bytes"] == 2000
+    assert found["neuraldocflow_queue_depth"] == 7
+    assert found["ndfd_workers"] == 2
+
+
+def test_the_build_says_what_runs() -> None:
+    _, body = Metrics(status).render()
+    line = next(line for line in body.decode().splitlines() if line.startswith("ndfd_build_info{"))
+    assert 'version="1.2.3"' in line
+    assert 'engine="pdfium 1"' in line
+    assert line.endswith(" 1.0")
+
+
+def test_conversions_are_counted_by_outcome_and_format_and_pages_by_status() -> None:
+    metrics = Metrics(status)
+    metrics.converted(OutputFormat.MARKDOWN, report(3), 0.02)
+    metrics.converted(OutputFormat.JSON, report(5, partial=1, failed=2), 0.02)
+    metrics.failed(OutputFormat.MARKDOWN, DamagedDocument("broken"), 4.0)
+    found = samples(metrics)
+    assert found["neuraldocflow_documents_processed_total{markdown,succeeded}"] == 1
+    assert found["neuraldocflow_documents_processed_total{json,partial}"] == 1
+    assert found["neuraldocflow_documents_processed_total{markdown,failed}"] == 1
+    assert found["neuraldocflow_errors_total{document-damaged}"] == 1
+    assert found["ndfd_pages_processed_total{ok}"] == 5
+    assert found["ndfd_pages_processed_total{partial}"] == 1
+    assert found["ndfd_pages_processed_total{failed}"] == 2
+    assert found["neuraldocflow_processing_duration_seconds_count"] == 3
+    assert found["neuraldocflow_processing_duration_seconds_sum"] == pytest.approx(4.04)
+
+
+def test_two_daemons_in_one_process_have_metrics_of_their_own() -> None:
+    one, other = Metrics(status), Metrics(status)
+    one.converted(OutputFormat.MARKDOWN, report(1), 0.1)
+    assert not [name for name in samples(other) if name.startswith("neuraldocflow_documents_processed")]
