@@ -11,7 +11,7 @@
 #define EDGE_LINES 2
 
 /* In units of the region's mean size. */
-static const double GUTTER = 0.5, GUTTER_MIN_POINTS = 3.0, EDGE_GAP = 0.75, SAME_BASE = 0.15;
+static const double GUTTER = 0.5, GUTTER_MIN_POINTS = 3.0, EDGE_GAP = 0.75, SAME_BASE = 0.15, EDGE_RATIO = 1.3;
 /* Running text: so many lines, characters in a line, and share of the column's width in the mean. */
 static const int32_t PROSE_LINES = 3, PROSE_CHARS = 14, LONE_PROSE_LINES = 4;
 static const double PROSE_FILL = 0.5, ALIGNED = 0.6;
@@ -276,40 +276,49 @@ static void find_order(order_state *s, int32_t *items, int32_t count, int depth)
     order_bands(s, items, count, depth, em);
 }
 
+/* White that sets a line off: wide in itself, and wider than what follows (`next`), as it is not in double spacing. */
+static int sets_off(double gap, double next, double em) { return gap > EDGE_GAP * em && gap > EDGE_RATIO * next; }
+
 /* Lines at the page's top and foot that white sets off are no part of its columns: running headers, page numbers. */
 static void order_page(order_state *s, int32_t *items, int32_t count)
 {
     const lay_fragment *f = s->page->fragments;
-    double em, bottom, last_bottom = 0;
-    int32_t top = 0, at, end, edge, foot[EDGE_LINES + 1], feet;
+    double em, bottom, last_bottom = 0, gap, last_gap = 0, foot_gap = 0;
+    int32_t top = 0, at, end, after, edge, foot = count, lines = 0;
     if (count <= 0)
         return;
     em = region_em(s, items, count);
     sort_by(s, items, count, 1);
     for (edge = 0; edge < EDGE_LINES; edge++) {
         end = band_end(s, items, top, count, &bottom);
-        if (end == count || f[items[end - 1]].v0 >= f[items[top]].v1 || f[items[end]].v0 - bottom <= EDGE_GAP * em)
+        if (end == count || f[items[end - 1]].v0 >= f[items[top]].v1)
+            break;
+        gap = f[items[end]].v0 - bottom;
+        after = band_end(s, items, end, count, &bottom);
+        if (!sets_off(gap, after < count ? f[items[after]].v0 - bottom : 0, em))
             break;
         leaf(s, items + top, end - top);
         top = end;
     }
-    foot[0] = count;
-    feet = 0;
     for (at = top; at < count; at = end) {
+        int alone;
         end = band_end(s, items, at, count, &bottom);
-        if (at == top || f[items[end - 1]].v0 >= f[items[at]].v1 || f[items[at]].v0 - last_bottom <= EDGE_GAP * em)
-            feet = 0;
-        else if (feet == EDGE_LINES)
-            memmove(foot, foot + 1, sizeof(foot[0]) * (EDGE_LINES - 1)), foot[feet - 1] = at;
-        else
-            foot[feet++] = at;
+        gap = at == top ? 0 : f[items[at]].v0 - last_bottom;
+        alone = at != top && f[items[end - 1]].v0 < f[items[at]].v1;
+        if (alone && sets_off(gap, last_gap, em)) {
+            foot = at;
+            foot_gap = gap;
+            lines = 1;
+        } else if (!alone || gap * EDGE_RATIO >= foot_gap || ++lines > EDGE_LINES) {
+            foot = count;
+            foot_gap = 0;
+        }
         last_bottom = bottom;
+        last_gap = gap;
     }
-    foot[feet] = count;
-    find_order(s, items + top, foot[0] - top, 0);
-    /* Their order is by v still: find_order sorts only what it is given. */
-    for (edge = 0; edge < feet; edge++)
-        leaf(s, items + foot[edge], foot[edge + 1] - foot[edge]);
+    /* find_order moves only what it is given: the foot stays in order. */
+    find_order(s, items + top, foot - top, 0);
+    leaf(s, items + foot, count - foot);
 }
 
 /* A fragment without words for each group of frames, as large as they are together. */

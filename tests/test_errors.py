@@ -44,7 +44,10 @@ def test_every_class_is_documented_and_says_what_to_do(cls: type[NdfdError]) -> 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.code)
 def test_every_class_survives_pickling_and_the_wire(cls: type[NdfdError]) -> None:
     error = cls("what went wrong", hint="what to do", page=7)
-    for copy in (pickle.loads(pickle.dumps(error)), error_from_code(cls.code, "what went wrong", hint="what to do", page=7)):
+    for copy in (
+        pickle.loads(pickle.dumps(error)),
+        error_from_code(cls.code, "what went wrong", hint="what to do", page=7),
+    ):
         assert type(copy) is cls
         assert (copy.message, copy.hint, copy.page) == ("what went wrong", "what to do", 7)
 

@@ -288,9 +288,7 @@ def error_classes() -> Iterator[type[NdfdError]]:
         pending[:0] = cls.__subclasses__()
 
 
-def error_from_code(
-    code: str, message: str, *, hint: str | None = None, page: int | None = None
-) -> NdfdError:
+def error_from_code(code: str, message: str, *, hint: str | None = None, page: int | None = None) -> NdfdError:
     """The error that a peer named by its code; an unknown code (a newer peer's) becomes the root class."""
     for cls in error_classes():
         if cls.code == code:

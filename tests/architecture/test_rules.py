@@ -23,9 +23,12 @@ def attribute_uses(tree: ast.Module, module: str, names: set[str]) -> Iterator[a
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == module and node.attr in names:
                 yield node
-        elif isinstance(node, ast.ImportFrom) and node.module == module:
-            if any(alias.name in names for alias in node.names):
-                yield node
+        elif (
+            isinstance(node, ast.ImportFrom)
+            and node.module == module
+            and any(alias.name in names for alias in node.names)
+        ):
+            yield node
 
 
 def breaches(module: str, names: set[str], allowed: set[str]) -> list[str]:

@@ -196,7 +196,7 @@ def test_stdin_is_converted_from_a_pipe(start: Start, doors: Doors) -> None:
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(start: Start, doors: Doors, tmp_path: Path) -> None:
     paths = write(tmp_path, *(f"{n}/big:1000000" for n in range(3)))
-    process = start("convert", "-q", "--socket", doors.varlink_path, *paths)
+    process = start("convert", "--socket", doors.varlink_path, *paths)
     assert process.stdout is not None
     process.stdout.read(10)
     process.stdout.close()

@@ -114,7 +114,7 @@ def test_the_engines_hyphen_mark_is_a_hyphen(kernel: ModuleType) -> None:
     page = PageBuilder()
     for i, char in enumerate("x" * 40 + " inter-"):
         page.char(ord(char), 50 + 5 * i, 100, flags=HYPHEN if char == "-" else 0)
-    page.line(50, 112, "national " + "y" * 50)
+    page.line(50, 112, "national " + "y" * 37)
     assert "international" in text_of(kernel, page)[0]
 
 

@@ -42,19 +42,22 @@ class Conversions:
         begun = time.monotonic()
         # A bar and documents on one terminal would run into each other.
         bar = not self._quiet and (self._folder is not None or not sys.stdout.isatty())
-        with progress_for(len(inputs), bar) as progress:
-            for each in found:
-                if isinstance(each, BadInput):
-                    self._reporter.take(Failed(each.shown, each.error), progress)
-            status = self._convert(inputs, socket, private, jobs, progress) if inputs else None
+        try:
+            with progress_for(len(inputs), bar) as progress:
+                for each in found:
+                    if isinstance(each, BadInput):
+                        self._reporter.take(Failed(each.shown, each.error), progress)
+                if inputs:
+                    self._convert(inputs, socket, private, jobs, progress)
+        except BrokenPipeError:
+            return broken_pipe()
         if len(found) > 1:
             self._reporter.summary(time.monotonic() - begun)
-        return exit_status_of(self._reporter.failures) if status is None else status
+        return exit_status_of(self._reporter.failures)
 
     def _convert(
         self, inputs: list[Input], socket: Path | None, private: bool, jobs: int | None, progress: Progress
-    ) -> int | None:
-        """The exit status when it is settled here."""
+    ) -> None:
         output = (
             StreamOutput(sys.stdout.fileno(), self._options.format, several=len(inputs) > 1)
             if self._folder is None
@@ -81,11 +84,8 @@ class Conversions:
                     self._reporter.take(outcome, progress)
         except DaemonGone as gone:
             raise gone.error from None
-        except BrokenPipeError:
-            return broken_pipe()
         finally:
             sync_folders(written)
-        return None
 
     def _one(self, client: Client, document: Input, progress: Progress) -> Outcome:
         options = ConvertOptions(

@@ -1,7 +1,7 @@
 """The command `ndfd`: its group of commands, and how each way to end becomes one line and an exit status.
 
-`ndfd --help` takes 60 ms, and the shell's completion as long. What would make them slow is imported by the commands that
-need it, when they run: the client (30 ms), rich (20 ms), and `ndfd.daemon` with pydantic, structlog, uvicorn and
+`ndfd --help` takes 60 ms, and the shell's completion as long. What would make them slow is imported by the commands
+that need it, when they run: the client (30 ms), rich (20 ms), and `ndfd.daemon` with pydantic, structlog, uvicorn and
 prometheus-client (250 ms).
 """
 

@@ -39,7 +39,7 @@ PROBE_LIMIT_S = 30.0
 _EX_INTERRUPTED = 130
 
 _NO_FONTS = (
-    "no font for Chinese, Japanese or Korean is installed: text in such a font that its document does not embed is lost. "
+    "no font for Chinese, Japanese or Korean is installed: text in such a font that is not embedded is lost. "
     "Install one (Debian: fonts-noto-cjk), or name its folder: NDFD_DOCUMENT__FALLBACK_FONT_DIRS"
 )
 

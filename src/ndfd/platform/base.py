@@ -273,7 +273,7 @@ _CJK_FONT = _pattern(
         "wqy-",
         "uming",
         "ukai",
-        r"ipa[gm](?:p|x|\.|-|_)",
+        r"ipa[gm](?:p|ui)?(?=\.)",
         "ipaex",
         "Takao",
         r"VL-(?:P)?Gothic",

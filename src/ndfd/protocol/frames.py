@@ -17,6 +17,8 @@ from ndfd.model.status import EngineStatus
 
 #: Room for a report of 100 bad pages; small enough for one socket buffer (net.core.wmem_default is 208 KiB).
 MAX_FRAME_BYTES = 64 * 1024
+#: That any frame may bring; `Spawned` brings as many.
+MAX_DESCRIPTORS = 2
 
 
 class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready"):
@@ -24,6 +26,14 @@ class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready"):
 
     pid: int
     engine: EngineStatus
+
+
+class ZygoteFailed(msgspec.Struct, frozen=True, tag="zygote_failed"):
+    """Zygote to supervisor, instead of `ZygoteReady`: it cannot work, and ends."""
+
+    code: str
+    message: str
+    hint: str
 
 
 class Spawn(msgspec.Struct, frozen=True, tag="spawn"):
@@ -88,7 +98,7 @@ class JobFailed(msgspec.Struct, frozen=True, tag="job_failed", omit_defaults=Tru
     page: int | None = None
 
 
-FromZygote = ZygoteReady | Spawned | SpawnFailed | Exited
+FromZygote = ZygoteReady | ZygoteFailed | Spawned | SpawnFailed | Exited
 ToZygote = Spawn
 FromWorker = JobPage | JobDone | JobFailed
 ToWorker = Job

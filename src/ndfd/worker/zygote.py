@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ndfd import document, native
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.status import EngineStatus
 from ndfd.worker import nursery
@@ -18,6 +17,9 @@ from ndfd.worker.sample import SAMPLE_PDF
 
 def prepare(font_dirs: Sequence[str]) -> Engine:
     """Opens the engine and converts a small document in every format, so that what is imported late is imported now."""
+    # Not at the top: an engine that is missing fails to import, and the supervisor is told so by name only from here.
+    from ndfd import document, native
+
     native.pdftext.initialise(font_dirs)
     for output_format in OutputFormat:
         document.convert(SAMPLE_PDF, ConvertOptions(output_format), lambda page: None)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from ndfd.native._py.layout_values import OpenFragment, Page
 
 DEPTH_MAX, COLUMNS_MAX, EDGE_LINES = 12, 24, 2
-GUTTER, GUTTER_MIN_POINTS, EDGE_GAP, SAME_BASE = 0.5, 3.0, 0.75, 0.15
+GUTTER, GUTTER_MIN_POINTS, EDGE_GAP, SAME_BASE, EDGE_RATIO = 0.5, 3.0, 0.75, 0.15, 1.3
 PROSE_LINES, PROSE_CHARS, LONE_PROSE_LINES, PROSE_FILL, ALIGNED, GROUP_CHARS = 3, 14, 4, 0.5, 0.6, 60
 
 
@@ -199,6 +199,9 @@ class _Order:
         else:
             self.by_bands(self.down(along), depth, em)
 
+    def sets_off(self, gap: float, following: float, em: float) -> bool:
+        return gap > EDGE_GAP * em and gap > EDGE_RATIO * following
+
     def one_line(self, items: list[int], start: int, end: int) -> bool:
         return self.fragments[items[end - 1]].v0 < self.fragments[items[start]].v1
 
@@ -206,28 +209,38 @@ class _Order:
         """The whole page, but for what white sets off at its top and foot."""
         if not items:
             return
-        fragments, reach = self.fragments, EDGE_GAP * self.em(items)
+        fragments, em = self.fragments, self.em(items)
         items, top = self.down(items), 0
         for _ in range(EDGE_LINES):
             end, bottom = self.band(items, top)
-            if end == len(items) or not self.one_line(items, top, end) or fragments[items[end]].v0 - bottom <= reach:
+            if end == len(items) or not self.one_line(items, top, end):
+                break
+            gap = fragments[items[end]].v0 - bottom
+            after, bottom = self.band(items, end)
+            if not self.sets_off(gap, fragments[items[after]].v0 - bottom if after < len(items) else 0.0, em):
                 break
             self.leaf(items[top:end])
             top = end
-        feet: list[int] = []
-        at, last_bottom = top, 0.0
+        foot = self.foot(items, top, em)
+        self.find(items[top:foot], 0)
+        self.leaf(items[foot:])
+
+    def foot(self, items: list[int], top: int, em: float) -> int:
+        """Where the lines at the foot begin that white sets off; the end when there are none."""
+        foot, foot_gap, lines = len(items), 0.0, 0
+        at, last_bottom, last_gap = top, 0.0, 0.0
         while at < len(items):
             end, bottom = self.band(items, at)
-            if at == top or not self.one_line(items, at, end) or fragments[items[at]].v0 - last_bottom <= reach:
-                feet = []
+            gap = 0.0 if at == top else self.fragments[items[at]].v0 - last_bottom
+            alone = at != top and self.one_line(items, at, end)
+            if alone and self.sets_off(gap, last_gap, em):
+                foot, foot_gap, lines = at, gap, 1
             else:
-                feet = [*feet, at][-EDGE_LINES:]
-            last_bottom = bottom
-            at = end
-        ends = [*feet, len(items)]
-        self.find(items[top : ends[0]], 0)
-        for start, end in pairwise(ends):
-            self.leaf(items[start:end])
+                lines += alone and gap * EDGE_RATIO < foot_gap
+                if not alone or gap * EDGE_RATIO >= foot_gap or lines > EDGE_LINES:
+                    foot, foot_gap = len(items), 0.0
+            last_bottom, last_gap, at = bottom, gap, end
+        return foot
 
 
 def _add_groups(page: Page) -> None:
