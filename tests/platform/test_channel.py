@@ -97,6 +97,18 @@ def test_descriptors_beyond_the_limit_are_closed_with_all_that_came(pair: Pair, 
     assert open_descriptors() == before
 
 
+def test_one_descriptor_too_many_is_noticed_where_the_kernel_has_room_for_it() -> None:
+    # CMSG_SPACE rounds up to 8 bytes, so there is room for two descriptors where one was asked for.
+    ours, theirs = platform.channel_pair(1024, 1)
+    before = open_descriptors()
+    theirs.send(b"two", (0, 1))
+    with pytest.raises(WorkerProtocolError):
+        ours.receive()
+    assert open_descriptors() == before
+    ours.close()
+    theirs.close()
+
+
 def test_descriptors_with_a_message_too_long_are_closed(pair: Pair) -> None:
     ours, theirs = pair
     before = open_descriptors()

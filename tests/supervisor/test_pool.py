@@ -448,6 +448,21 @@ def test_stopping_fails_what_runs_and_what_waits_and_ends_every_worker() -> None
     run(body())
 
 
+def test_stopping_does_not_wait_for_a_worker_that_is_still_to_come() -> None:
+    async def body() -> None:
+        async with scene() as it:
+            it.spawner.stuck = True
+            it.worker.kill()
+            await settle()
+            it.clock.advance(1)
+            await settle()
+            assert states(it) == [WorkerState.STARTING]
+            await it.pool.stop()
+            assert it.pool.snapshot().workers == ()
+
+    run(body())
+
+
 def test_an_unsealed_result_is_a_breach_and_is_closed() -> None:
     async def body() -> None:
         async with scene() as it:

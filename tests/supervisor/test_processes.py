@@ -23,6 +23,8 @@ from ndfd.errors import (
 )
 from ndfd.model.status import WorkerState
 from ndfd.supervisor import Pool, PoolLimits, Zygote
+from ndfd.supervisor.zygote_process import ZygoteProcess
+from tests.supervisor.ear import Ear
 from tests.supervisor.fake_pool import run
 from tests.supervisor.processes import MEMORY_BYTES, Running, open_descriptors, options, running
 
@@ -199,6 +201,7 @@ def test_a_worker_gets_no_more_memory_than_its_limit() -> None:
 def test_a_worker_has_given_up_what_it_does_not_need() -> None:
     async def body() -> None:
         async with running(workers=1) as it:
+            await it.convert("echo first")
             said = (await it.convert("limits")).splitlines()
             assert "NoNewPrivs:\t1" in said
             assert "Threads:\t1" in said
@@ -206,7 +209,9 @@ def test_a_worker_has_given_up_what_it_does_not_need() -> None:
             assert f"space ({MEMORY_BYTES}, {MEMORY_BYTES})" in said
             # Standard input, output and error, its channel, and the mapped document.
             assert "descriptors 5" in said
-            assert "interrupt <Handlers.SIG_DFL: 0>" in said
+            assert "dumpable 0" in said
+            assert "alarm SIG_DFL" in said
+            assert "blocked set()" in said
 
     run(body())
 
@@ -309,6 +314,50 @@ def test_a_zygote_that_cannot_work_says_why(word: str, kind: type[NdfdError], me
         await pool.stop()
         assert open_descriptors() == before
         assert psutil.Process().children() == []
+
+    run(body())
+
+
+def test_a_worker_asked_of_a_zygote_that_has_just_died_comes_from_the_next() -> None:
+    async def body() -> None:
+        async with running(workers=1) as it:
+            assert it.zygote.pid is not None
+            os.kill(it.zygote.pid, signal.SIGKILL)
+            ear = Ear()
+            worker = await it.zygote.spawn(99, ear)
+            worker.kill()
+            assert await ear.hears(1) == [("ended", -9)]
+
+    run(body())
+
+
+def test_what_the_zygote_said_before_it_was_killed_is_heard() -> None:
+    async def body() -> None:
+        async with running(workers=3) as it:
+            calls = [await it.begin("wait for ever") for _ in range(3)]
+            pids = it.busy_pids()
+            assert it.zygote.pid is not None
+            # The event loop stands still, so that all of it is there at once when it goes on.
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            while any(map(psutil.pid_exists, pids)) or psutil.Process(it.zygote.pid).status() != "sleeping":
+                pass
+            os.kill(it.zygote.pid, signal.SIGKILL)
+            while psutil.Process(it.zygote.pid).status() != psutil.STATUS_ZOMBIE:
+                pass
+            for call in calls:
+                with pytest.raises(WorkerCrashed, match="was killed by SIGKILL"):
+                    await call
+
+    run(body())
+
+
+def test_a_zygote_that_is_asked_to_end_does_so_by_itself() -> None:
+    async def body() -> None:
+        process = ZygoteProcess(options())
+        await process.ready()
+        await process.close()
+        assert process.ended.result() == 0
 
     run(body())
 

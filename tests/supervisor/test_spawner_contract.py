@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from ndfd import platform
-from ndfd.errors import NdfdError, WorkerProtocolError
+from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
-from ndfd.protocol.frames import FromWorker, Job, JobDone, JobPage
+from ndfd.protocol.frames import Job, JobDone, JobPage
 from ndfd.supervisor import Zygote
 from ndfd.supervisor.spawner import Spawner, Worker
 from ndfd.testing import FakeSpawner, FakeWorker
+from tests.supervisor.ear import Ear
 from tests.supervisor.fake_pool import run
 from tests.supervisor.processes import open_descriptors, options
 
@@ -51,37 +52,6 @@ class Descriptor:
 @pytest.fixture(params=["fake", "real"])
 def make_spawner(request: pytest.FixtureRequest) -> MakeSpawner:
     return (lambda: FakeSpawner(behave)) if request.param == "fake" else (lambda: Zygote(options()))
-
-
-class Ear:
-    """Writes down what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[object] = []
-        self._more = asyncio.Event()
-
-    def received(self, frame: FromWorker, descriptors: tuple[int, ...]) -> None:
-        contents = tuple(os.pread(fd, 100, 0) for fd in descriptors)
-        for fd in descriptors:
-            os.close(fd)
-        self._note((type(frame).__name__, frame.id, *contents))
-
-    def violated(self, error: WorkerProtocolError) -> None:
-        self._note("violated")
-
-    def ended(self, exit_code: int | None) -> None:
-        self._note(("ended", exit_code))
-
-    async def hears(self, count: int) -> list[object]:
-        """Returns when so many things have been told."""
-        while len(self.told) < count:
-            self._more.clear()
-            await self._more.wait()
-        return self.told
-
-    def _note(self, what: object) -> None:
-        self.told.append(what)
-        self._more.set()
 
 
 @contextlib.asynccontextmanager

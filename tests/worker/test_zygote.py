@@ -64,8 +64,9 @@ def test_an_engine_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_nothing_outlives_a_daemon_that_was_killed() -> None:
-    with daemon("wait for ever") as (process, pids):
+    with daemon("wait for ever", 30.0) as (process, pids):
         process.kill()
+        # Less than the worker's own last-resort timer would take.
         gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids], timeout=30)
     assert len(gone) == 2
     assert alive == []
@@ -73,7 +74,7 @@ def test_nothing_outlives_a_daemon_that_was_killed() -> None:
 
 @pytest.mark.slow
 def test_a_hung_worker_ends_itself_when_zygote_and_daemon_are_gone() -> None:
-    with daemon("wait for ever") as (process, (zygote, worker)):
+    with daemon("wait for ever", 1.0) as (process, (zygote, worker)):
         hung = psutil.Process(worker)
         os.kill(zygote, signal.SIGKILL)
         process.kill()
@@ -95,9 +96,9 @@ async def pool_of(content: bytes):  # type: ignore[no-untyped-def]
 
 
 @contextlib.contextmanager
-def daemon(text: str) -> Iterator[tuple[subprocess.Popen[str], tuple[int, int]]]:
+def daemon(text: str, deadline_s: float) -> Iterator[tuple[subprocess.Popen[str], tuple[int, int]]]:
     """A process with a pool whose one worker is at a document; and the pids of its zygote and its worker."""
-    command = [sys.executable, str(Path(__file__)), text]
+    command = [sys.executable, str(Path(__file__)), text, str(deadline_s)]
     root = Path(__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")])}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
@@ -109,7 +110,7 @@ def daemon(text: str) -> Iterator[tuple[subprocess.Popen[str], tuple[int, int]]]
             process.kill()
 
 
-async def _be_daemon(text: str) -> None:
+async def _be_daemon(text: str, deadline_s: float) -> None:
     zygote = Zygote(ZygoteOptions(2_000_000_000, command=(sys.executable, str(DOUBLE))))
     pool = Pool(zygote, LIMITS)
     await pool.start()
@@ -119,8 +120,8 @@ async def _be_daemon(text: str) -> None:
     def tell(_page: object) -> None:
         print(zygote.pid, worker.pid, flush=True)
 
-    await pool.convert(fd, ConvertOptions(deadline_s=1.0), uid=0, on_page=tell)
+    await pool.convert(fd, ConvertOptions(deadline_s=deadline_s), uid=0, on_page=tell)
 
 
 if __name__ == "__main__":
-    asyncio.run(_be_daemon(sys.argv[1]))
+    asyncio.run(_be_daemon(sys.argv[1], float(sys.argv[2])))

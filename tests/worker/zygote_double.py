@@ -5,6 +5,7 @@ The first word of the document is the name of a function here (with - for _); th
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import resource
@@ -93,13 +94,17 @@ def fail(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 
 def limits(argument: str, on_page: OnPage) -> tuple[int, bytes]:
-    """What holds in the worker: /proc/self/status, core and address-space limits, open descriptors, signal handlers."""
+    """What holds in the worker."""
     # Read through the descriptor table itself: /proc/self/fd is root's in a process that is not dumpable.
     descriptors = [fd for fd in range(64) if is_open(fd)]
     status = Path("/proc/self/status").read_text()
     lines = [line for line in status.splitlines() if line.startswith(("NoNewPrivs", "Threads"))]
     lines += [f"core {resource.getrlimit(resource.RLIMIT_CORE)}", f"space {resource.getrlimit(resource.RLIMIT_AS)}"]
-    lines += [f"descriptors {len(descriptors)}", f"interrupt {signal.getsignal(signal.SIGINT)!r}"]
+    lines += [f"descriptors {len(descriptors)}", f"dumpable {ctypes.CDLL(None).prctl(3)}"]
+    lines += [
+        f"alarm {signal.getsignal(signal.SIGALRM).name}",
+        f"blocked {signal.pthread_sigmask(signal.SIG_BLOCK, ())}",
+    ]
     return 1, "\n".join(lines).encode()
 
 
@@ -231,6 +236,9 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
         raise ZeroDivisionError("a fault of the engine")
     if "die" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
+    # As a shell may hand them on: a worker must not care.
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
     return Engine(EngineStatus("double 1", "python", tuple(font_dirs)), convert)
 
 

@@ -95,6 +95,9 @@ class ZygoteProcess:
             self.kill()
             raise WorkerStartFailed(f"the zygote did not answer within {self._options.spawn_wait_s:g} s") from None
         except OSError as error:
+            # It is dead already, and its end is not told yet; or it reads nothing any more, and is of no use.
+            self.kill()
+            await asyncio.wait([self.ended])
             raise WorkerStartFailed(f"the zygote takes no request: {error.strerror}") from error
         finally:
             del self._requests[worker]

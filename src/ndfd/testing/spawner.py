@@ -76,6 +76,8 @@ class FakeSpawner:
         self.workers: list[FakeWorker] = []
         #: Raised instead of giving a worker, while it is set.
         self.refusal: NdfdError | None = None
+        #: While it is set, whoever asks for a worker waits.
+        self.stuck = False
         self.closed = False
         self._behaviour = behaviour
 
@@ -84,7 +86,9 @@ class FakeSpawner:
         return EngineStatus("fake 1", "python")
 
     async def spawn(self, worker: int, events: WorkerEvents) -> FakeWorker:
-        """At once."""
+        """At once, unless `stuck`."""
+        if self.stuck:
+            await asyncio.get_running_loop().create_future()
         if self.closed:
             raise ShuttingDown("no worker is started any more")
         if self.refusal is not None:
