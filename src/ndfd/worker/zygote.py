@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from ndfd import platform
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.status import EngineStatus
 from ndfd.worker import nursery
@@ -20,7 +21,8 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
     # Not at the top: an engine that is missing fails to import, and the supervisor is told so by name only from here.
     from ndfd import document, native
 
-    native.pdftext.initialise(font_dirs)
+    # A list replaces PDFium's own folders, where it finds what stands in for Arial and Times.
+    native.pdftext.initialise([*map(str, platform.font_roots(None)), *font_dirs] if font_dirs else ())
     for output_format in OutputFormat:
         document.convert(SAMPLE_PDF, ConvertOptions(output_format), lambda page: None)
     status = EngineStatus(native.pdftext.engine_name(), native.IMPLEMENTATION, tuple(font_dirs))
