@@ -1,5 +1,7 @@
 /* Characters -> words. A word ends at white space, at a gap, at a jump, and where direction, source, frame, size or
  * baseline changes; `WORD_SPACE` says whether a space stood before it, which a raised footnote mark has not. */
+#include <math.h>
+
 #include "layout_impl.h"
 
 /* In units of the character size. PDFium puts a space into most gaps; these are for those it leaves. */
@@ -23,11 +25,20 @@ static double sane(double v)
 
 static void read_glyph(const lay_page *p, int32_t i, glyph *g)
 {
-    double ox = sane(p->origin[2 * i]), oy = sane(p->origin[2 * i + 1]), t;
-    g->x0 = sane(p->loose[4 * i]);
-    g->y0 = sane(p->loose[4 * i + 1]);
-    g->x1 = sane(p->loose[4 * i + 2]);
-    g->y1 = sane(p->loose[4 * i + 3]);
+    double ox = p->origin[2 * i], oy = p->origin[2 * i + 1], t;
+    g->x0 = p->loose[4 * i];
+    g->y0 = p->loose[4 * i + 1];
+    g->x1 = p->loose[4 * i + 2];
+    g->y1 = p->loose[4 * i + 3];
+    /* One comparison for all that is sound, which is nearly everything; what is not a number fails it as well. */
+    if (!(fabs(g->x0) + fabs(g->y0) + fabs(g->x1) + fabs(g->y1) + fabs(ox) + fabs(oy) < FAR)) {
+        ox = sane(ox);
+        oy = sane(oy);
+        g->x0 = sane(g->x0);
+        g->y0 = sane(g->y0);
+        g->x1 = sane(g->x1);
+        g->y1 = sane(g->y1);
+    }
     if (g->x1 < g->x0) { t = g->x0; g->x0 = g->x1; g->x1 = t; }
     if (g->y1 < g->y0) { t = g->y0; g->y0 = g->y1; g->y1 = t; }
     g->size = sane(p->size[i]);

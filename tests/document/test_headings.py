@@ -31,8 +31,11 @@ def test_the_largest_line_of_the_first_page_is_the_title() -> None:
 
 
 def test_larger_sizes_are_higher_levels() -> None:
-    found = marked(body(40), draft("One", 100, size=16), body(150), draft("Two", 200, size=13), body(250))
-    assert [level for _, level in found] == [1, 2]
+    found = marked(
+        *(draft("On Reading", 20, size=20), body(40), draft("One", 100, size=16)),
+        *(body(150), draft("Two", 200, size=13), body(250)),
+    )
+    assert [level for _, level in found] == [1, 1, 2]
 
 
 def test_short_bold_lines_are_headings_and_bold_sentences_are_not() -> None:

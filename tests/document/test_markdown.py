@@ -54,11 +54,9 @@ def test_headings_without_a_title_begin_at_the_top() -> None:
 
 
 def test_styles_and_links_are_marked() -> None:
-    made = block(
-        "bold slanted both code link",
-        spans=(*spans(("bold", "b"), (" ", ""), ("slanted", "i"), (" ", ""), ("both", "bi"), (" ", ""), ("code", "m"), (" ", "")),
-               Span("link", link="https://a.b/(c)")),
-    )  # fmt: skip
+    styled = (("bold", "b"), ("slanted", "i"), ("both", "bi"), ("code", "m"))
+    parts = [part for text, style in styled for part in spans((text, style), (" ", ""))]
+    made = block("bold slanted both code link", spans=(*parts, Span("link", link="https://a.b/(c)")))
     assert markdown(made) == "**bold** *slanted* ***both*** `code` [link](<https://a.b/(c)>)\n\n"
 
 
@@ -76,9 +74,9 @@ def test_list_items_nest_and_number() -> None:
         block("two", BlockKind.LIST_ITEM, level=2, marker="–"),
         block("three", BlockKind.LIST_ITEM, level=1, marker="3."),
         block("four", BlockKind.LIST_ITEM, level=1, marker="(d)"),
-        block("after"),
+        block("After"),
     )
-    assert found == "- one\n  - two\n3. three\n- (d) four\n\nafter\n\n"
+    assert found == "- one\n  - two\n3. three\n- (d) four\n\nAfter\n\n"
 
 
 def test_a_plain_table_is_of_pipes() -> None:

@@ -77,3 +77,29 @@ def test_rows_whose_gaps_do_not_align_are_left_as_lines() -> None:
     assert sum(draft.text.count("y") for draft in read(page).blocks) == sum(
         (480 - x) // 5 for x in (100, 180, 260, 340)
     )
+
+
+def test_rows_that_are_not_ruled_apart_are_parted_where_a_column_holds_figures() -> None:
+    page = PageBuilder().grid([50, 150, 250], [100, 120, 170])
+    page.line(55, 114, "Fruit").line(155, 114, "Kilos")
+    page.lines(55, 132, "Apples", "Pears", "Plums").lines(155, 132, "12", "7", "40")
+    assert tables(page)[0].text == "Fruit\tKilos\nApples\t12\nPears\t7\nPlums\t40"
+
+
+def test_wrapped_text_in_two_cells_is_one_row() -> None:
+    page = PageBuilder().grid([50, 250, 450], [100, 120, 170])
+    page.line(55, 114, "Fruit").line(255, 114, "Use")
+    page.lines(55, 132, "An apple of a kind that", "is red and").lines(
+        255, 132, "is eaten as it is or", "cooked with sugar"
+    )
+    assert tables(page)[0].text.count("\n") == 1
+
+
+def test_a_grid_that_leaves_out_columns_gives_way_to_the_gaps_between_them() -> None:
+    page = PageBuilder().grid([50, 150, 450], [100, 120, 180])
+    for i, row in enumerate((("Fruit", "May", "June", "July"), *((f"Kind {i}", "12", "7", "40") for i in range(4)))):
+        for x, text in zip((55, 155, 255, 355), row, strict=True):
+            page.line(x, 114 + 14 * i, text)
+    (table,) = tables(page)
+    assert table.table is not None
+    assert (table.table.rows, table.table.columns) == (5, 4)

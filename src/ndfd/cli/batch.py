@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class DaemonGone(Exception):  # noqa: N818 - an ending, not a fault of this program
+class DaemonGone(Exception):
     """The daemon went away in the middle: what is left cannot be converted either."""
 
     def __init__(self, error: Unavailable) -> None:

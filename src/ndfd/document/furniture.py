@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 
 from ndfd.document.draft import Draft, PageDraft
 from ndfd.model.document import BlockKind
@@ -28,23 +29,37 @@ Key = tuple[str, int, bool]
 
 
 def mark_furniture(pages: list[PageDraft]) -> None:
-    """Marks headers and footers by what repeats over the document's pages, digits masked, and lone page numbers."""
-    seen: defaultdict[Key, list[tuple[PageDraft, Draft]]] = defaultdict(list)
+    """Marks headers and footers by what repeats over the document's pages, digits masked, and lone page numbers.
+
+    Where nothing but furniture would be left of the document, that is its text and stays as it is.
+    """
+    marked = {id(draft): (draft, kind) for draft, kind in _furniture(pages)}
+    if any(draft.text and id(draft) not in marked for page in pages for draft in page.blocks):
+        for draft, kind in marked.values():
+            draft.kind = kind
+
+
+def _furniture(pages: list[PageDraft]) -> Iterator[tuple[Draft, BlockKind]]:
+    seen: defaultdict[Key, list[tuple[int, Draft]]] = defaultdict(list)
     for page in pages:
         for draft, top in _edges(page):
             text = draft.text
             if _PAGE_NUMBER.fullmatch(text):
-                draft.kind = BlockKind.HEADER if top else BlockKind.FOOTER
+                yield draft, _kind(top)
             masked = _DIGITS.sub("#", text).casefold()
             # A place on the border of two cells is looked for in both.
-            y = draft.bbox[1] if top else page.height - draft.bbox[1]
-            seen[masked, int(y // PLACE), top].append((page, draft))
-            seen[masked, int(y // PLACE) + 1, top].append((page, draft))
+            y = int((draft.bbox[1] if top else page.height - draft.bbox[1]) // PLACE)
+            seen[masked, y, top].append((page.number, draft))
+            seen[masked, y + 1, top].append((page.number, draft))
     least = max(PAGES_MIN, SHARE_MIN * min(len(pages), 200)) if len(pages) > 3 else 2
     for (_, _, top), places in seen.items():
-        if len({page.number for page, _ in places}) >= least:
+        if len(places) >= least and len({number for number, _ in places}) >= least:
             for _, draft in places:
-                draft.kind = BlockKind.HEADER if top else BlockKind.FOOTER
+                yield draft, _kind(top)
+
+
+def _kind(top: bool) -> BlockKind:
+    return BlockKind.HEADER if top else BlockKind.FOOTER
 
 
 def _edges(page: PageDraft) -> list[tuple[Draft, bool]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 from ndfd.model.document import BBox
@@ -28,6 +29,7 @@ COLUMN_MIN = 6.0
 
 #: Position, start, end of a level or upright line.
 Piece = tuple[float, float, float]
+_START = itemgetter(1)
 
 
 class GridCell(NamedTuple):
@@ -48,10 +50,10 @@ class Grid(NamedTuple):
 def find_grids(arrays: pdftext.PageArrays) -> list[Grid]:
     """The grids of at least two rows and two columns that the page's rules draw, from top to bottom."""
     levels, uprights = _pieces(arrays)
-    if len(levels) < 2 or len(uprights) < 2 or len(levels) + len(uprights) > PIECES_MAX:
+    if len(levels) < 2 or not uprights or len(levels) + len(uprights) > PIECES_MAX:
         return []
     levels, uprights = _joined(levels), _joined(uprights)
-    if len(levels) < 2 or len(uprights) < 2 or len(levels) * len(uprights) > CROSSINGS_MAX:
+    if len(levels) < 2 or not uprights or len(levels) * len(uprights) > CROSSINGS_MAX:
         return []
     grids: list[Grid] = []
     room = CELLS_MAX
@@ -83,19 +85,20 @@ def _pieces(arrays: pdftext.PageArrays) -> tuple[list[Piece], list[Piece]]:
 def _joined(pieces: list[Piece]) -> list[Piece]:
     """Pieces on one line that touch, as one."""
     joined: list[Piece] = []
-    for group in _clusters(sorted(pieces), SAME_LINE / 2):
-        position = sum(piece[0] for piece in group) / len(group)
-        start, end = None, 0.0
-        for _, a, b in sorted(group, key=lambda piece: piece[1]):
-            if start is None:
-                start, end = a, b
-            elif a <= end + TOUCH:
-                end = max(end, b)
-            else:
+    pieces.sort()
+    for group in _clusters(pieces, SAME_LINE / 2):
+        if len(group) == 1:
+            joined += group
+            continue
+        group.sort(key=_START)
+        position, start, end = group[0]
+        for _, a, b in group:
+            if a > end + TOUCH:
                 joined.append((position, start, end))
                 start, end = a, b
-        if start is not None:
-            joined.append((position, start, end))
+            elif b > end:
+                end = b
+        joined.append((position, start, end))
     return [piece for piece in joined if piece[2] - piece[1] >= ROW_MIN]
 
 
@@ -119,10 +122,14 @@ def _connected(levels: list[Piece], uprights: list[Piece]) -> Iterable[tuple[lis
             i = parent[i]
         return i
 
+    places = [(x, y0 - TOUCH, y1 + TOUCH, j) for j, (x, y0, y1) in enumerate(uprights, len(levels))]
     for i, (y, x0, x1) in enumerate(levels):
-        for j, (x, y0, y1) in enumerate(uprights, len(levels)):
-            if x0 - TOUCH <= x <= x1 + TOUCH and y0 - TOUCH <= y <= y1 + TOUCH:
-                parent[root(i)] = root(j)
+        x0 -= TOUCH
+        x1 += TOUCH
+        own = root(i)
+        for j in [j for x, y0, y1, j in places if x0 <= x <= x1 and y0 <= y <= y1]:
+            if parent[j] != own:
+                parent[root(j)] = own
     parts: dict[int, tuple[list[Piece], list[Piece]]] = {}
     for i, piece in enumerate(levels):
         parts.setdefault(root(i), ([], []))[0].append(piece)

@@ -7,7 +7,6 @@ bold, or numbered in a style of its own. Levels follow the sizes found, and numb
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from ndfd.document.draft import Draft, PageDraft
@@ -21,6 +20,8 @@ LARGER = 1.08
 CHARS_MAX = 220
 ROWS_MAX = 4
 LEVEL_MAX = 6
+#: The longest of the well-known names of sections, with a number.
+KNOWN_CHARS_MAX = 40
 #: A title stands in this share of the first page.
 TITLE_WITHIN = 0.6
 
@@ -47,24 +48,26 @@ _KNOWN = frozenset(
 )
 _ROLES = {"H1": 1, "H2": 2, "H3": 3, "H4": 4, "H5": 5, "H6": 6, "H": 0, "Title": 0}
 #: A sentence's end is no heading's, unless it is numbered; neither is a comma.
-_SENTENCE_END = re.compile(r"[.,;:!]\W*$")
+_SENTENCE_ENDS = (".", ",", ";", ":", "!")
+_CLOSING = " \"'”’»)]"
 _SPACES = re.compile(r"\W+")
 
 
-def mark_headings(pages: list[PageDraft], outline: Sequence[pdftext.Outline], bookmarked: bool = True) -> None:
+def mark_headings(pages: list[PageDraft], outline: Sequence[pdftext.Outline]) -> None:
     """Sets kind and level of headings, and the title on the first page that has text."""
     body = body_size(pages)
     if not body:
         return
-    entries = _outline_levels(outline) if bookmarked else {}
+    bookmarks = _outline_levels(outline)
     found: list[tuple[Draft, int]] = []
     bold_body = _mostly_bold(pages, body)
     for page in pages:
         blocks = page.blocks
+        entries = bookmarks.get(page.number, {})
         for i, draft in enumerate(blocks):
             if draft.rows > ROWS_MAX or not draft.text or not is_text(draft) or draft.direction:
                 continue
-            rank = _rank(draft, body, bold_body, entries, page.number)
+            rank = _rank(draft, body, bold_body, entries)
             if rank >= 0 and _leads(blocks, i):
                 found.append((draft, rank))
     title = _title(pages, found, body)
@@ -73,12 +76,12 @@ def mark_headings(pages: list[PageDraft], outline: Sequence[pdftext.Outline], bo
 
 def body_size(pages: list[PageDraft]) -> float:
     """The size of most characters of the document's running text; 0.0 when there is none."""
-    mass: Counter[float] = Counter()
+    mass: dict[float, int] = {}
     for page in pages:
         for draft in page.blocks:
             if draft.kind is BlockKind.PARAGRAPH:
-                mass[draft.size] += draft.chars
-    return mass.most_common(1)[0][0] if mass else 0.0
+                mass[draft.size] = mass.get(draft.size, 0) + draft.chars
+    return max(mass, key=lambda size: mass[size]) if mass else 0.0
 
 
 def _mostly_bold(pages: list[PageDraft], body: float) -> bool:
@@ -93,17 +96,20 @@ def _mostly_bold(pages: list[PageDraft], body: float) -> bool:
     return bold > plain
 
 
-def _outline_levels(outline: Sequence[pdftext.Outline]) -> dict[tuple[str, int], int]:
-    return {
-        (_folded(item.title), item.page + 1): min(item.level, LEVEL_MAX) for item in outline if item.page is not None
-    }
+def _outline_levels(outline: Sequence[pdftext.Outline]) -> dict[int, dict[str, int]]:
+    """Levels by page and folded title."""
+    levels: dict[int, dict[str, int]] = {}
+    for item in outline:
+        if item.page is not None:
+            levels.setdefault(item.page + 1, {})[_folded(item.title)] = min(item.level, LEVEL_MAX)
+    return levels
 
 
 def _folded(text: str) -> str:
     return _SPACES.sub("", text).casefold()
 
 
-def _rank(draft: Draft, body: float, bold_body: bool, entries: dict[tuple[str, int], int], page: int) -> int:
+def _rank(draft: Draft, body: float, bold_body: bool, entries: dict[str, int]) -> int:
     """-1: no heading; 1 to 6: the level that the document itself gives; 0: a heading by its looks."""
     text = draft.text
     length = len(text)
@@ -114,10 +120,10 @@ def _rank(draft: Draft, body: float, bold_body: bool, entries: dict[tuple[str, i
         if level is not None:
             return level
     if entries:
-        level = entries.get((_folded(text), page))
+        level = entries.get(_folded(text))
         if level is not None:
             return level
-    if draft.size < LARGER * body and not draft.flags and not draft.marker_kind and length > 60 and not text.isupper():
+    if length > KNOWN_CHARS_MAX and not draft.flags and draft.size < LARGER * body and not text.isupper():
         return -1
     letters = sum(map(str.isalpha, text[:40]))
     if letters < 2 or letters < 0.5 * len(text[:40].replace(" ", "")) or draft.math * 3 > draft.chars:
@@ -132,9 +138,10 @@ def _looks(draft: Draft, text: str, body: float, bold_body: bool) -> bool:
     if draft.marker_kind and not _NUMBERED.match(text):
         return False
     numbered = _NUMBERED.match(text) is not None
+    sentence = text.rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
     if draft.size >= LARGER * body:
-        return numbered or not (_SENTENCE_END.search(text) and draft.rows > 1)
-    if draft.rows > 3 or (_SENTENCE_END.search(text) and not numbered) or draft.size < 0.8 * body:
+        return numbered or not (sentence and draft.rows > 1)
+    if draft.rows > 3 or (sentence and not numbered) or draft.size < 0.8 * body:
         return False
     if draft.flags & pdftext.BOLD and not bold_body:
         return draft.size >= 0.93 * body and (text[0].isupper() or numbered)
@@ -145,7 +152,7 @@ def _looks(draft: Draft, text: str, body: float, bold_body: bool) -> bool:
 
 
 def _folded_known(text: str) -> bool:
-    if len(text) > 40:
+    if len(text) > KNOWN_CHARS_MAX:
         return False
     words = text.strip(" .:—-").casefold()
     match = _NUMBERED.match(text)

@@ -14,6 +14,7 @@ from ndfd.document.figures import figures, images, place
 from ndfd.document.fonts import MathFonts
 from ndfd.document.grids import Grid, find_grids
 from ndfd.document.quality import Verdict, judge
+from ndfd.document.subrows import Lines, split_rows
 from ndfd.document.tables import table_draft, table_of_grid, table_of_rows
 from ndfd.model.document import Annotation, BlockKind, PageStatus
 from ndfd.native import layout as kernel
@@ -23,6 +24,8 @@ STYLE = pdftext.BOLD | pdftext.ITALIC | pdftext.MONO
 NOTES = pdftext.FIELD | pdftext.ANNOTATION
 #: Confidence of a table by how it was found.
 RULED, GAPPED = 0.95, 0.7
+#: Share of the lines in a grid's cells that may have gaps; with more, its rules leave out columns.
+GAPPED_MAX = 0.3
 #: Fewer rules than this draw no grid.
 RULES_MIN = 4
 #: The kinds of annotations that hold a form field's value rather than a comment.
@@ -82,15 +85,23 @@ def _lay_out(
 
 def _tables(layout: kernel.Layout, grids: list[Grid]) -> dict[int, Draft]:
     texts: list[dict[int, str]] = [{} for _ in grids]
+    lines: list[dict[int, Lines]] = [{} for _ in grids]
+    gapped = [0] * len(grids)
     starts = [0]
     for grid in grids:
         starts.append(starts[-1] + len(grid.cells))
     for block in layout.blocks:
         if block.frame >= 0:
-            texts[block.group][block.frame - starts[block.group]] = _block_text(layout.text, block)
+            cell = block.frame - starts[block.group]
+            texts[block.group][cell] = _block_text(layout.text, block)
+            rows = layout.rows(block.first_row, block.rows)
+            lines[block.group][cell] = [(row.base, layout.text[row.text_start : row.text_end]) for row in rows]
+            gapped[block.group] += sum(row.fragments > 1 for row in rows)
     tables: dict[int, Draft] = {}
     for group, grid in enumerate(grids):
-        table = table_of_grid(grid, texts[group])
+        if gapped[group] > GAPPED_MAX * sum(map(len, lines[group].values())):
+            continue
+        table = table_of_grid(*split_rows(grid, texts[group], lines[group]))
         if table is not None:
             tables[group] = table_draft(table, grid.box, layout.em, RULED)
     return tables

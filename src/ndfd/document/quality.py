@@ -8,9 +8,11 @@ from typing import NamedTuple
 from ndfd.native import layout as kernel
 from ndfd.native import pdftext
 
-#: Characters that are evidently no text make a page partial: so many, and this share of it or all of a font.
+#: Characters that are evidently no text make a page partial: so many and this share of it, so many and all of a font,
+#: or most of the page.
 GARBAGE_MIN = 5
 GARBAGE_SHARE = 0.05
+GARBAGE_MOST = 0.5
 #: An image that covers this much of the page is a scan.
 SCAN = 0.5
 
@@ -23,14 +25,18 @@ class Verdict(NamedTuple):
 
 def judge(arrays: pdftext.PageArrays, layout: kernel.Layout, fonts: Sequence[pdftext.Font]) -> Verdict:
     """The reasons for which the page is partial; none when it is whole."""
-    reasons = _unreadable_fonts(arrays, layout, fonts) if layout.garbage >= GARBAGE_MIN else []
+    reasons = _unreadable_fonts(arrays, layout, fonts) if layout.garbage else []
     if layout.visible + layout.invisible == 0 and _is_scan(arrays):
         reasons.append(IMAGE_ONLY)
     return Verdict(tuple(reasons))
 
 
 def _unreadable_fonts(arrays: pdftext.PageArrays, layout: kernel.Layout, fonts: Sequence[pdftext.Font]) -> list[str]:
-    page_wide = layout.garbage > GARBAGE_SHARE * (layout.visible + layout.invisible)
+    total = layout.visible + layout.invisible
+    many = layout.garbage >= GARBAGE_MIN
+    if not many and layout.garbage <= GARBAGE_MOST * total:
+        return []
+    page_wide = layout.garbage > (GARBAGE_SHARE if many else GARBAGE_MOST) * total
     return [
         f"text in font {_name(fonts, font)} has no usable encoding: {count} characters"
         for font, count, all_of in kernel.count_garbage(arrays)
