@@ -81,6 +81,13 @@ static int leaves_frame(const lay_page *p, const lay_word *w, const glyph *g)
     return !(x >= b[0] && x < b[2] && y >= b[1] && y < b[3]);
 }
 
+/* The engine gives each letter of a ligature the ligature's own place. */
+static int same_spot(const lay_page *p, int32_t i)
+{
+    const float *o = p->origin + 2 * i;
+    return i > 0 && o[0] == o[-2] && o[1] == o[-1];
+}
+
 /* 0: the glyph goes on with the word; 1: it begins another; 2: another, after a space. */
 static int word_break(const lay_page *p, const lay_word *w, const glyph *g, int32_t i)
 {
@@ -90,7 +97,7 @@ static int word_break(const lay_page *p, const lay_word *w, const glyph *g, int3
     gap = g->u0 - w->u1;
     if ((w->flags & WORD_RTL) && lay_is_rtl(p->codepoint[i]))
         gap = w->u0 - g->u1;
-    if (w->direction == 4)
+    if (w->direction == 4 || (w->first + w->count == i && same_spot(p, i)))
         return 0;
     if (gap > GAP_BREAK * scale)
         return 2;

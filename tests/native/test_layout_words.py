@@ -72,6 +72,12 @@ def test_letters_of_a_ligature_that_share_their_place_are_both_kept(kernel: Modu
     assert kernel.analyse(page.build()).text == "offe"
 
 
+def test_a_ligature_wider_than_a_letter_does_not_part_its_word(kernel: ModuleType) -> None:
+    wide = (55, 92, 63, 102)
+    page = PageBuilder().char(ord("o"), 50, 100).raw(ord("f"), wide, (55, 100)).raw(ord("t"), wide, (55, 100))
+    assert kernel.analyse(page.char(ord("e"), 63, 100).build()).text == "ofte"
+
+
 def test_the_style_of_a_word_is_that_of_most_of_its_letters(kernel: ModuleType) -> None:
     page = PageBuilder()
     for i, char in enumerate("note:"):

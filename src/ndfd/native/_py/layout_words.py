@@ -72,6 +72,11 @@ def _find_frame(page: Page, glyph: Glyph, last: int) -> int:
     return -1
 
 
+def _same_spot(page: Page, i: int) -> bool:
+    """The engine gives each letter of a ligature the ligature's own place."""
+    return i > 0 and page.origin[2 * i : 2 * i + 2] == page.origin[2 * i - 2 : 2 * i]
+
+
 def _word_break(page: Page, word: OpenWord, glyph: Glyph, i: int) -> int:
     """0: the glyph goes on with the word; 1: it begins another; 2: another, after a space."""
     _, _, _, _, u0, u1, base, size = glyph
@@ -85,7 +90,7 @@ def _word_break(page: Page, word: OpenWord, glyph: Glyph, i: int) -> int:
     gap = u0 - word.u1
     if word.flags & WORD_RTL and is_rtl(page.codepoint[i]):
         gap = word.u0 - u1
-    if word.direction == 4:
+    if word.direction == 4 or (word.first + word.count == i and _same_spot(page, i)):
         return 0
     if gap > GAP_BREAK * scale:
         return 2
