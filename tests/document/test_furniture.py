@@ -24,6 +24,13 @@ def test_headers_of_left_and_right_pages_may_differ() -> None:
     assert {each.blocks[0].kind for each in pages} == {H}
 
 
+def test_pages_numbered_in_roman_have_the_same_footer_as_those_in_digits() -> None:
+    numbers = ("i", "ii", "1", "2")
+    pages = [page(draft(f"Text {n}" * 9), draft(f"A handbook {n}", 770), number=i) for i, n in enumerate(numbers, 1)]
+    mark_furniture(pages)
+    assert {each.blocks[1].kind for each in pages} == {F}
+
+
 def test_a_lone_page_number_is_furniture_on_a_single_page() -> None:
     only = page(draft("Text"), draft("- 12 -", 780))
     mark_furniture([only])

@@ -30,6 +30,22 @@ def test_the_largest_line_of_the_first_page_is_the_title() -> None:
     ]
 
 
+def test_a_line_centred_below_the_title_in_a_style_of_its_own_names_the_authors() -> None:
+    title, authors = draft("A Long Title of a Paper", 50, size=20), draft("Ann Author", 80, size=12)
+    authors.bbox = (85.0, 80.0, 130.0, 92.0)
+    assert marked(title, authors, body(100), draft("Methods", 200, size=14), body(250)) == [
+        ("title", 1),
+        ("heading", 1),
+    ]
+    assert authors.kind is BlockKind.PARAGRAPH
+
+
+def test_a_line_below_the_title_in_the_style_of_the_headings_is_one() -> None:
+    title, first = draft("A Long Title of a Paper", 50, size=20), draft("Ann Author", 80, size=14)
+    first.bbox = (85.0, 80.0, 130.0, 92.0)
+    assert len(marked(title, first, body(100), draft("Methods", 200, size=14), body(250))) == 3
+
+
 def test_larger_sizes_are_higher_levels() -> None:
     found = marked(
         *(draft("On Reading", 20, size=20), body(40), draft("One", 100, size=16)),

@@ -19,7 +19,8 @@ SHARE_MIN = 0.05
 #: Points within which two places are one.
 PLACE = 6.0
 
-_DIGITS = re.compile(r"\d+")
+#: What changes from page to page: digits, and a roman number at either end.
+_NUMBERS = re.compile(r"\d+|^[ivxlc]+\b|\b[ivxlc]+$", re.IGNORECASE)
 _PAGE_NUMBER = re.compile(
     r"[-–—\s|\[(]*(?:page|p\.|seite|pág(?:ina)?\.?)?\s*(?:\d{1,5}|[ivxlc]{1,7})(?:\s*(?:of|/|von|de)\s*\d{1,5})?[-–—\s|\])]*",
     re.IGNORECASE,
@@ -29,7 +30,7 @@ Key = tuple[str, int, bool]
 
 
 def mark_furniture(pages: list[PageDraft]) -> None:
-    """Marks headers and footers by what repeats over the document's pages, digits masked, and lone page numbers.
+    """Marks headers and footers by what repeats over the document's pages, numbers masked, and lone page numbers.
 
     Where nothing but furniture would be left of the document, that is its text and stays as it is.
     """
@@ -46,7 +47,7 @@ def _furniture(pages: list[PageDraft]) -> Iterator[tuple[Draft, BlockKind]]:
             text = draft.text
             if _PAGE_NUMBER.fullmatch(text):
                 yield draft, _kind(top)
-            masked = _DIGITS.sub("#", text).casefold()
+            masked = _NUMBERS.sub("#", text).casefold()
             # A place on the border of two cells is looked for in both.
             y = int((draft.bbox[1] if top else page.height - draft.bbox[1]) // PLACE)
             seen[masked, y, top].append((page.number, draft))

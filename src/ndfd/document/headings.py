@@ -71,7 +71,11 @@ def mark_headings(pages: list[PageDraft], outline: Sequence[pdftext.Outline]) ->
             if rank >= 0 and _leads(blocks, i):
                 found.append((draft, rank))
     title = _title(pages, found, body)
-    _set_levels([(draft, rank) for draft, rank in found if draft is not title])
+    found = [(draft, rank) for draft, rank in found if draft is not title]
+    if title is not None:
+        bylines = _bylines(pages, title, found)
+        found = [(draft, rank) for draft, rank in found if id(draft) not in bylines]
+    _set_levels(found)
 
 
 def body_size(pages: list[PageDraft]) -> float:
@@ -192,6 +196,28 @@ def _title(pages: list[PageDraft], found: list[tuple[Draft, int]], body: float) 
     largest.kind = BlockKind.TITLE
     largest.level = 1
     return largest
+
+
+def _bylines(pages: list[PageDraft], title: Draft, found: list[tuple[Draft, int]]) -> set[int]:
+    """Ids of the lines centred below the title, authors and the like, in a style that no heading has."""
+    by_looks = {id(draft) for draft, rank in found if rank == 0}
+    page = next(page for page in pages if any(draft is title for draft in page.blocks))
+    after = next(i for i, draft in enumerate(page.blocks) if draft is title) + 1
+    lines: dict[int, Draft] = {}
+    for draft in page.blocks[after:]:
+        if id(draft) not in by_looks or depth_of_number(draft.text) or _folded_known(draft.text):
+            break
+        if not _shares_axis(draft, title):
+            break
+        lines[id(draft)] = draft
+    others = {_style(draft) for draft, _ in found if id(draft) not in lines}
+    return {key for key, draft in lines.items() if _style(draft) not in others}
+
+
+def _shares_axis(draft: Draft, title: Draft) -> bool:
+    """Both are set around one middle, which shows where they are not equally wide."""
+    left, right = draft.bbox[0] - title.bbox[0], title.bbox[2] - draft.bbox[2]
+    return abs(left - right) < draft.size and abs(left) > draft.size
 
 
 def depth_of_number(text: str) -> int:
