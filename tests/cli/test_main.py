@@ -78,3 +78,11 @@ def test_failures_of_one_kind_give_its_status_and_mixed_ones_that_of_bad_data(
     failures: list[NdfdError], status: int
 ) -> None:
     assert exit_status_of(failures) == status
+
+
+def test_a_closed_stdout_is_named_before_anything_is_opened_in_its_place() -> None:
+    command = f'"{sys.executable}" -m ndfd errors >&-'
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, timeout=60, check=False)
+    assert done.returncode == 73
+    assert done.stderr.startswith(b"ndfd: stdout is closed (output-unwritable)")
+    assert done.stderr.count(b"\n") == 1

@@ -19,7 +19,7 @@ from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, one_line
 from ndfd.cli.errors import errors
 from ndfd.cli.run import run
 from ndfd.cli.status import status
-from ndfd.errors import EX_USAGE, NdfdError
+from ndfd.errors import EX_USAGE, NdfdError, OutputError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -61,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command line and gives its exit status; errors are one line on stderr, never a traceback."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments[:1]
+    if sys.stdout is None:
+        # The next file opened would get descriptor 1, and what is meant for the user would go there.
+        error = OutputError("stdout is closed", hint="open it: > FILE, or > /dev/null")
+        click.echo(f"ndfd: {one_line(error)}", err=True)
+        return error.exit_status
     try:
         status: int | None = ndfd.main(arguments, prog_name="ndfd", standalone_mode=False)
         sys.stdout.flush()
