@@ -56,6 +56,24 @@ cdef extern from "layout_impl.h":
         int32_t garbage, visible, invisible, main_direction
         double em
 
+    ctypedef struct lay_line:
+        double position, start, end
+        int32_t group
+
+    ctypedef struct lay_rules:
+        double width, height
+        int32_t rule_count
+        const float *box
+        const uint8_t *kind
+        lay_line *levels
+        lay_line *uprights
+        int32_t level_count, upright_count, group_count
+
+    double LAY_SAME_LINE, LAY_TOUCH, LAY_ROW_MIN, LAY_COLUMN_MIN
+    int LAY_PIECES_MAX
+
+    int lay_connect_rules(lay_rules *) nogil
+    void lay_free_rules(lay_rules *) nogil
     int lay_find_words(lay_page *) nogil
     int lay_find_fragments(lay_page *) nogil
     int lay_find_order(lay_page *) nogil
@@ -74,6 +92,14 @@ FIRST_IN_LEAF = 1024
 #: Values of `Block.marker`.
 BULLET = 1
 NUMBER = 2
+
+SAME_LINE = LAY_SAME_LINE
+TOUCH = LAY_TOUCH
+ROW_MIN = LAY_ROW_MIN
+COLUMN_MIN = LAY_COLUMN_MIN
+PIECES_MAX = LAY_PIECES_MAX
+
+Line = tuple
 
 Word = namedtuple("Word", "first length chars x0 y0 x1 y1 base size font flags direction frame link")
 Fragment = namedtuple("Fragment", "text_start text_end u0 u1 base size")
@@ -248,3 +274,34 @@ def analyse(arrays, const uint8_t[::1] math_fonts=b"", const float[::1] frames=N
         raise MemoryError
     layout.finish()
     return layout
+
+
+cdef connected(lay_rules *r):
+    cdef lay_line *line
+    cdef int32_t k
+    groups = [([], []) for k in range(r.group_count)]
+    for k in range(r.level_count if r.group_count else 0):
+        line = &r.levels[k]
+        (<list> (<tuple> groups[line.group])[0]).append((line.position, line.start, line.end))
+    for k in range(r.upright_count if r.group_count else 0):
+        line = &r.uprights[k]
+        if line.group >= 0:
+            (<list> (<tuple> groups[line.group])[1]).append((line.position, line.start, line.end))
+    return [group for group in groups if len(group[0]) >= 2 and group[1]]
+
+
+def connected_rules(arrays):
+    cdef const float[::1] box = arrays.rule_box
+    cdef const uint8_t[::1] kind = arrays.rule_kind
+    cdef lay_rules r
+    if box.shape[0] != 4 * kind.shape[0] or kind.shape[0] > 100_000_000:
+        raise ValueError("the arrays of a page differ in length")
+    memset(&r, 0, sizeof(lay_rules))
+    r.width, r.height = arrays.width, arrays.height
+    r.rule_count, r.box, r.kind = <int32_t> kind.shape[0], as_f32(box), as_u8(kind)
+    try:
+        if lay_connect_rules(&r):
+            raise MemoryError
+        return connected(&r)
+    finally:
+        lay_free_rules(&r)

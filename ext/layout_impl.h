@@ -6,6 +6,7 @@
  *   layout_order_impl.c      fragments -> leaves: regions in reading order (recursive cuts at gutters and white bands)
  *   layout_blocks_impl.c     leaves -> rows -> blocks
  *   layout_text_impl.c       blocks -> text, runs of style, offsets
+ * Beside them layout_rules_impl.c reads a page's rules alone.
  *
  * Geometry is done in double from the engine's single-precision values, each sum in the order of the Python twin, so
  * that both give the same values; the build switches off contraction to fused multiply-add, which would not.
@@ -106,6 +107,37 @@ int lay_find_order(lay_page *page);
 int lay_find_blocks(lay_page *page);
 int lay_write_text(lay_page *page);
 void lay_free(lay_page *page);
+
+/* Points within which two level or two upright lines are one (double lines), and within which pieces touch and lines
+ * cross; the least height and width of a grid's rows and columns, and of a line. */
+#define LAY_SAME_LINE 3.0
+#define LAY_TOUCH 3.0
+#define LAY_ROW_MIN 5.0
+#define LAY_COLUMN_MIN 6.0
+/* A page with more line pieces than this is a drawing, not tables; it also bounds the work, as do the crossings. */
+#define LAY_PIECES_MAX 5000
+#define LAY_CROSSINGS_MAX 400000
+
+typedef struct lay_line {
+    double position, start, end;
+    struct lay_line *parent;    /* towards the one that stands for all that cross */
+    int32_t group;
+} lay_line;
+
+typedef struct {
+    /* Input, borrowed. */
+    double width, height;
+    int32_t rule_count;
+    const float *box;           /* 4 each */
+    const uint8_t *kind;
+    /* Output, owned. */
+    lay_line *levels, *uprights;
+    int32_t level_count, upright_count, group_count;
+} lay_rules;
+
+/* Returns 0, or -1 when memory runs out. */
+int lay_connect_rules(lay_rules *rules);
+void lay_free_rules(lay_rules *rules);
 
 /* Facts about characters (layout_characters_impl.c). Most characters are ASCII: those are settled in line. */
 int lay_is_other_space(uint32_t code);

@@ -12,7 +12,7 @@ from ndfd.errors import NdfdError
 
 @contextlib.contextmanager
 def private_daemon() -> Iterator[Path]:
-    """The Varlink socket of a daemon for the length of the block; SystemExit, with the reason, when it does not start."""
+    """The Varlink socket of a daemon that runs for the length of the block; SystemExit when it does not start."""
     with contextlib.ExitStack() as stack:
         try:
             daemon = stack.enter_context(PrivateDaemon())

@@ -104,15 +104,16 @@ class PageBuilder:
         return self
 
     def level(self, y: float, x0: float, x1: float) -> PageBuilder:
-        return self._rule((x0, y - 0.25, x1, y + 0.25), RULE_HORIZONTAL)
+        return self.rule(RULE_HORIZONTAL, (x0, y - 0.25, x1, y + 0.25))
 
     def upright(self, x: float, y0: float, y1: float) -> PageBuilder:
-        return self._rule((x - 0.25, y0, x + 0.25, y1), RULE_VERTICAL)
+        return self.rule(RULE_VERTICAL, (x - 0.25, y0, x + 0.25, y1))
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> PageBuilder:
-        return self._rule((x0, y0, x1, y1), RULE_BOX)
+        return self.rule(RULE_BOX, (x0, y0, x1, y1))
 
-    def _rule(self, box: tuple[float, float, float, float], kind: int) -> PageBuilder:
+    def rule(self, kind: int, box: tuple[float, float, float, float]) -> PageBuilder:
+        """One rule of any kind."""
         self._rule_box.extend(box)
         self._rule_kind.append(kind)
         return self

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ndfd.document.grids import PIECES_MAX, find_grids
+from ndfd.document.grids import find_grids
+from ndfd.native import layout
 from tests.document.arrays import PageBuilder
 
 XS, YS = [50.0, 150.0, 250.0], [100.0, 120.0, 140.0, 160.0]
@@ -61,6 +62,6 @@ def test_two_tables_are_two_grids_from_top_to_bottom() -> None:
 
 def test_a_drawing_of_thousands_of_lines_is_no_table() -> None:
     page = PageBuilder()
-    for i in range(PIECES_MAX):
+    for i in range(layout.PIECES_MAX):
         page.level(i % 800, 0, 500).upright(i % 600, 0, 700)
     assert find_grids(page.build()) == []

@@ -6,6 +6,13 @@ from ndfd.document.draft import Draft, PageDraft
 from ndfd.model.document import Block, BlockKind, Page, Span
 from ndfd.native import pdftext
 
+_ITEM = BlockKind.LIST_ITEM
+#: Bold, italic, monospaced for each combination of the style bits.
+_STYLES = [
+    (bool(style & pdftext.BOLD), bool(style & pdftext.ITALIC), bool(style & pdftext.MONO))
+    for style in range((pdftext.BOLD | pdftext.ITALIC | pdftext.MONO) + 1)
+]
+
 
 def page_of(draft: PageDraft) -> Page:
     """The frozen page; its blocks are numbered in reading order."""
@@ -33,12 +40,8 @@ def _block(name: str, draft: Draft) -> Block:
         draft.bbox,
         draft.confidence,
         draft.level,
-        draft.marker if draft.kind is BlockKind.LIST_ITEM else None,
-        tuple([_span(*span) for span in spans]) if spans else (),
+        draft.marker if draft.kind is _ITEM else None,
+        tuple([Span(text, *_STYLES[style], link) for text, style, link in spans]) if spans else (),
         draft.table,
         draft.source,
     )
-
-
-def _span(text: str, style: int, link: str | None) -> Span:
-    return Span(text, bool(style & pdftext.BOLD), bool(style & pdftext.ITALIC), bool(style & pdftext.MONO), link)

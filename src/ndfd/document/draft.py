@@ -9,6 +9,8 @@ from ndfd.model.document import Annotation, BBox, BlockKind, Image, PageStatus, 
 #: Text, style bits (BOLD, ITALIC, MONO) and the URI it links to.
 StyledText = tuple[str, int, str | None]
 
+_PARAGRAPH = BlockKind.PARAGRAPH
+
 
 class Draft:
     """One block while its kind is still open. A plain class with slots: a long document holds hundreds of thousands."""
@@ -39,7 +41,21 @@ class Draft:
         "text",
     )
 
-    def __init__(self, text: str, bbox: BBox, size: float, chars: int, flags: int) -> None:
+    def __init__(
+        self,
+        text: str,
+        bbox: BBox,
+        size: float,
+        chars: int,
+        flags: int,
+        rows: int = 1,
+        left: float | None = None,
+        right: float | None = None,
+        math: int = 0,
+        direction: int = 0,
+        mcid: int = -1,
+        marker_kind: int = 0,
+    ) -> None:
         self.text = text
         self.bbox = bbox
         #: Of most characters, points, to a tenth.
@@ -47,25 +63,25 @@ class Draft:
         self.chars = chars
         #: Style of most characters (BOLD, ITALIC, MONO).
         self.flags = flags
-        self.kind = BlockKind.PARAGRAPH
+        self.kind = _PARAGRAPH
         self.confidence = 1.0
         self.level: int | None = None
         self.marker: str | None = None
         #: 0, or layout.BULLET or layout.NUMBER.
-        self.marker_kind = 0
+        self.marker_kind = marker_kind
         self.spans: tuple[StyledText, ...] = ()
         self.table: Table | None = None
         self.source = "text"
         #: Rows of text.
-        self.rows = 1
+        self.rows = rows
         #: Of the rows it stands among, along the text.
-        self.left = bbox[0]
-        self.right = bbox[2]
+        self.left = bbox[0] if left is None else left
+        self.right = bbox[2] if right is None else right
         #: Characters in fonts of mathematics.
-        self.math = 0
+        self.math = math
         #: Quarter turns of its text.
-        self.direction = 0
-        self.mcid = -1
+        self.direction = direction
+        self.mcid = mcid
         self.centred = False
         self.first_in_leaf = False
         #: Its line ends are part of it.

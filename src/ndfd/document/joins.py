@@ -10,6 +10,7 @@ from ndfd.model.document import Block, BlockKind, Span
 _BETWEEN = frozenset(
     (BlockKind.HEADER, BlockKind.FOOTER, BlockKind.FOOTNOTE, BlockKind.FIGURE, BlockKind.CAPTION, BlockKind.TABLE)
 )
+_MARGINS = frozenset((BlockKind.HEADER, BlockKind.FOOTER))
 _HYPHENS = "-\u2010"
 _RUNNING = frozenset((BlockKind.PARAGRAPH, BlockKind.LIST_ITEM))
 
@@ -19,18 +20,20 @@ def flowing(blocks: Iterable[Block]) -> Iterator[Block]:
     held: Block | None = None
     between: list[Block] = []
     for block in blocks:
-        if block.kind in (BlockKind.HEADER, BlockKind.FOOTER):
+        kind = block.kind
+        if kind in _MARGINS:
             continue
-        if held is not None and block.kind in _BETWEEN:
+        if held is not None and kind in _BETWEEN:
             between.append(block)
         elif held is not None and _goes_on(held, block):
             held = _joined(held, block)
         else:
             if held is not None:
                 yield held
-            yield from between
-            between = []
-            if block.kind in _RUNNING:
+            if between:
+                yield from between
+                between = []
+            if kind in _RUNNING:
                 held = block
             else:
                 held = None

@@ -17,8 +17,10 @@ _INLINE = re.compile(
 )
 #: At a line's start: headings, quotes, lists, rules, fences, tables.
 _START = re.compile(r"(?:#{1,6}(?=\s|$)|>|[-+](?=\s|$)|={2,}|-{2,}|\|)|(\d{1,9})([.)])(?=\s|$)")
-_SPACES = re.compile(r"\s+")
 _FENCE = re.compile(r"`{3,}")
+
+#: A kind's name costs more to look up in its class than here, and each block asks for several.
+_FIGURE, _ITEM, _TITLE, _PARAGRAPH = BlockKind.FIGURE, BlockKind.LIST_ITEM, BlockKind.TITLE, BlockKind.PARAGRAPH
 
 
 def render(pages: Iterable[Page]) -> Iterator[str]:
@@ -27,13 +29,13 @@ def render(pages: Iterable[Page]) -> Iterator[str]:
     nested = False
     for block in flowing(block for page in pages for block in page.blocks):
         kind = block.kind
-        if kind is BlockKind.FIGURE or not (block.text or block.table):
+        if kind is _FIGURE or not (block.text or block.table):
             continue
-        item = kind is BlockKind.LIST_ITEM
+        item = kind is _ITEM
         if nested and not item:
             yield "\n"
         nested = item
-        if kind is BlockKind.TITLE:
+        if kind is _TITLE:
             titled = True
         yield _block(block, titled)
     if nested:
@@ -42,14 +44,14 @@ def render(pages: Iterable[Page]) -> Iterator[str]:
 
 def _block(block: Block, titled: bool) -> str:
     kind = block.kind
-    if kind is BlockKind.PARAGRAPH:
+    if kind is _PARAGRAPH:
         return _paragraph(block) + "\n\n"
-    if kind is BlockKind.TITLE:
+    if kind is _ITEM:
+        return _item(block)
+    if kind is _TITLE:
         return f"# {_one_line(block.text)}\n\n"
     if kind is BlockKind.HEADING:
         return f"{'#' * min((block.level or 1) + titled, 6)} {_one_line(block.text)}\n\n"
-    if kind is BlockKind.LIST_ITEM:
-        return _item(block)
     if kind is BlockKind.TABLE and block.table is not None:
         return _table(block.table) + "\n"
     if kind is BlockKind.CODE:
@@ -72,7 +74,7 @@ def _start(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    line = escaped(_SPACES.sub(" ", text).strip())
+    line = escaped(" ".join(text.split()))
     # A closing sequence of hashes would be dropped.
     return line[:-1] + "\\#" if line.endswith("#") else line
 
@@ -158,4 +160,4 @@ def _table(table: Table) -> str:
 
 
 def _cell(text: str) -> str:
-    return escaped(_SPACES.sub(" ", text).strip()).replace("|", "\\|")
+    return escaped(" ".join(text.split())).replace("|", "\\|")

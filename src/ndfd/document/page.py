@@ -22,6 +22,8 @@ from ndfd.native import pdftext
 
 STYLE = pdftext.BOLD | pdftext.ITALIC | pdftext.MONO
 NOTES = pdftext.FIELD | pdftext.ANNOTATION
+#: Flags of a block that make more of it than a paragraph of ordinary text.
+_UNUSUAL = kernel.CENTRED | kernel.FIRST_IN_LEAF | kernel.TABULAR | pdftext.MONO | NOTES
 #: Confidence of a table by how it was found.
 RULED, GAPPED = 0.95, 0.7
 #: Share of the lines in a grid's cells that may have gaps; with more, its rules leave out columns.
@@ -139,18 +141,27 @@ def _drafts(layout: kernel.Layout, tables: dict[int, Draft], links: Sequence[pdf
 
 
 def _draft(text: str, block: kernel.Block) -> Draft:
-    flags = block.flags
+    flags, marker = block.flags, block.marker
     own = text[block.text_start : block.text_end]
     if flags & kernel.NORMALISE:
         own = normalised(own)
-    draft = Draft(own, (block.x0, block.y0, block.x1, block.y1), block.size, block.chars, flags & STYLE)
-    draft.rows = block.rows
-    draft.left, draft.right = block.left, block.right
-    draft.math = block.math
-    draft.direction = block.direction
-    draft.mcid = block.mcid
-    draft.marker_kind = block.marker
-    if block.marker:
+    draft = Draft(
+        own,
+        (block.x0, block.y0, block.x1, block.y1),
+        block.size,
+        block.chars,
+        flags & STYLE,
+        block.rows,
+        block.left,
+        block.right,
+        block.math,
+        block.direction,
+        block.mcid,
+        marker,
+    )
+    if not (marker or flags & _UNUSUAL):
+        return draft
+    if marker:
         draft.marker = own[: block.marker_chars]
     draft.centred = bool(flags & kernel.CENTRED)
     draft.first_in_leaf = bool(flags & kernel.FIRST_IN_LEAF)
@@ -171,11 +182,11 @@ def _spans(
     style, at, end = block.flags & STYLE, block.text_start, block.text_end
     normalise = block.flags & kernel.NORMALISE
     spans: list[StyledText] = []
-    for run in runs:
-        if run.start > at:
-            spans.append((text[at : run.start], style, None))
-        spans.append((text[run.start : run.end], run.style, links[run.link].uri if run.link >= 0 else None))
-        at = run.end
+    for start, stop, own, link, _ in runs:
+        if start > at:
+            spans.append((text[at:start], style, None))
+        spans.append((text[start:stop], own, links[link].uri if link >= 0 else None))
+        at = stop
     if at < end:
         spans.append((text[at:end], style, None))
     if normalise:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 
 from ndfd.document.draft import Draft
 from ndfd.document.grids import Grid
@@ -81,23 +82,23 @@ def _columns(
     rows: Sequence[kernel.Row], fragments: Sequence[kernel.Fragment], first: int, em: float
 ) -> list[tuple[float, float]]:
     """Intervals along the text that at most a few rows reach out of."""
-    events: list[tuple[float, int]] = []
-    for fragment in fragments:
-        events += ((fragment.u0, 1), (max(fragment.u1, fragment.u0 + 0.1), -1))
-    events.sort()
+    starts = sorted([fragment.u0 for fragment in fragments])
+    ends = sorted([max(fragment.u1, fragment.u0 + 0.1) for fragment in fragments])
     few = ACROSS_MAX * len(rows)
     columns: list[tuple[float, float]] = []
-    depth, start = 0, 0.0
-    for u, step in events:
-        before = depth
-        depth += step
-        if before <= few < depth:
-            start = u
-        elif depth <= few < before:
+    depth, start, opened, count = 0, 0.0, 0, len(starts)
+    for end in ends:
+        while opened < count and starts[opened] < end:
+            if depth <= few < depth + 1:
+                start = starts[opened]
+            depth += 1
+            opened += 1
+        depth -= 1
+        if depth <= few < depth + 1:
             if columns and start - columns[-1][1] < 0.3 * em:
-                columns[-1] = (columns[-1][0], u)
+                columns[-1] = (columns[-1][0], end)
             else:
-                columns.append((start, u))
+                columns.append((start, end))
     return columns
 
 
@@ -108,44 +109,62 @@ def _filled(
     columns: list[tuple[float, float]],
     text: str,
 ) -> Table | None:
-    cells: list[Cell] = []
-    conflicts = 0
-    for r, row in enumerate(rows):
+    conflicts = filled = chars = 0
+    placed: list[list[tuple[int, int, str]]] = []
+    place = _placer(columns)
+    for row in rows:
         at = row.first_fragment - first
-        placed: dict[int, tuple[int, list[str]]] = {}
+        own: list[tuple[int, int, str]] = []
         covered = -1
         for fragment in fragments[at : at + row.fragments]:
-            start, end = _place(fragment, columns)
+            piece = text[fragment.text_start : fragment.text_end]
+            start, end = place(fragment.u0, fragment.u1)
             if start <= covered:
                 conflicts += 1
-                start = max(placed)
-                placed[start][1].append(text[fragment.text_start : fragment.text_end])
+                last = own[-1]
+                own[-1] = (last[0], last[1], f"{last[2]} {piece}")
                 continue
             covered = end
-            placed[start] = (end - start + 1, [text[fragment.text_start : fragment.text_end]])
-        cells += (Cell(" ".join(parts), r, c, 1, span) for c, (span, parts) in placed.items())
-        cells += (Cell("", r, c) for c in range(len(columns)) if not any(p <= c < p + placed[p][0] for p in placed))
-    filled = [cell for cell in cells if cell.text]
-    size = len(rows) * len(columns)
-    if conflicts > CONFLICTS_MAX * len(rows) or len(filled) < GAPPED_FILL_MIN * size:
+            own.append((start, end - start + 1, piece))
+        for _, _, piece in own:
+            filled += piece != ""
+            chars += len(piece)
+        placed.append(own)
+    if conflicts > CONFLICTS_MAX * len(rows) or filled < GAPPED_FILL_MIN * (len(rows) * len(columns)):
         return None
-    if sum(len(cell.text) for cell in filled) > CELL_CHARS_MAX * len(filled):
+    if chars > CELL_CHARS_MAX * filled:
         return None
-    cells.sort(key=lambda cell: (cell.row, cell.column))
-    if _has_header([cell.text for cell in cells if cell.row == 0]):
-        cells = [_as_header(cell) if cell.row == 0 else cell for cell in cells]
+    header = _has_header([piece for _, _, piece in placed[0]])
+    cells: list[Cell] = []
+    for r, own in enumerate(placed):
+        cells += _row_cells(r, own, len(columns), header and r == 0)
     return Table(len(rows), len(columns), tuple(cells))
 
 
-def _as_header(cell: Cell) -> Cell:
-    return Cell(cell.text, cell.row, cell.column, cell.row_span, cell.column_span, True, cell.bbox)
+def _row_cells(row: int, placed: list[tuple[int, int, str]], columns: int, header: bool) -> Iterator[Cell]:
+    """A row's cells from first column, span and text of those with text; the others are empty."""
+    free = 0
+    for column, span, text in placed:
+        for empty in range(free, column):
+            yield Cell("", row, empty, 1, 1, header)
+        yield Cell(text, row, column, 1, span, header)
+        free = column + span
+    for empty in range(free, columns):
+        yield Cell("", row, empty, 1, 1, header)
 
 
-def _place(fragment: kernel.Fragment, columns: list[tuple[float, float]]) -> tuple[int, int]:
-    """First and last column that the fragment reaches into; the nearest one when it stands between."""
-    reached = [i for i, (u0, u1) in enumerate(columns) if fragment.u0 < u1 - 1 and fragment.u1 > u0 + 1]
-    if reached:
-        return reached[0], reached[-1]
-    middle = (fragment.u0 + fragment.u1) / 2
-    nearest = min(range(len(columns)), key=lambda i: abs((columns[i][0] + columns[i][1]) / 2 - middle))
-    return nearest, nearest
+def _placer(columns: list[tuple[float, float]]) -> Callable[[float, float], tuple[int, int]]:
+    """Gives first and last column that a fragment reaches into; the nearest one when it stands between."""
+    # Columns follow one another, so those that begin before a place and those that end behind it are runs.
+    starts, ends = [start + 1 for start, _ in columns], [end - 1 for _, end in columns]
+    middles = [(start + end) / 2 for start, end in columns]
+
+    def place(u0: float, u1: float) -> tuple[int, int]:
+        first, last = bisect_right(ends, u0), bisect_left(starts, u1) - 1
+        if first <= last:
+            return first, last
+        middle = (u0 + u1) / 2
+        nearest = min(range(len(middles)), key=lambda i: abs(middles[i] - middle))
+        return nearest, nearest
+
+    return place

@@ -19,6 +19,16 @@ FIRST_IN_LEAF: int  # 1024: begins a column or a band of the page
 BULLET: int
 NUMBER: int
 
+# Of rules, in points.
+SAME_LINE: float  # two level or two upright lines so near are one (double lines)
+TOUCH: float  # lines cross, and pieces of one are joined, over gaps up to this
+ROW_MIN: float  # the least height of a grid's row, and length of a line
+COLUMN_MIN: float
+PIECES_MAX: int  # a page with more pieces of lines is a drawing, not tables
+
+# Position, start, end of a level or an upright line.
+Line = tuple[float, float, float]
+
 class Word(NamedTuple):
     """Characters of one word: those from `first` on, `length` of them, `chars` of which are text."""
 
@@ -117,6 +127,13 @@ def analyse(
     `math_fonts` holds 1 for each font of mathematics; `frames` ('f', four each) are boxes whose text is kept together
     and apart from all else, as a table's cells, those of one of the ascending `groups` ('i') being one thing in the
     reading order; `links` ('f', four each) are the boxes of links. Raises ValueError when the arrays differ in length.
+    """
+
+def connected_rules(arrays: Any) -> list[tuple[list[Line], list[Line]]]:
+    """The level and the upright lines of each group of lines that cross, two level ones and an upright one at least.
+
+    Pieces of one line are joined first. Lines are in order of their places, to within SAME_LINE; groups in that of
+    their first level line. None on a page with more than PIECES_MAX pieces.
     """
 
 def count_garbage(arrays: Any) -> list[tuple[int, int, int]]:

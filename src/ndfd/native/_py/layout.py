@@ -8,6 +8,15 @@ from typing import Any
 from ndfd.native._py.layout_blocks import find_blocks
 from ndfd.native._py.layout_fragments import find_fragments
 from ndfd.native._py.layout_order import find_order
+from ndfd.native._py.layout_rules import (
+    COLUMN_MIN,
+    PIECES_MAX,
+    ROW_MIN,
+    SAME_LINE,
+    TOUCH,
+    Line,
+    connected_rules,
+)
 from ndfd.native._py.layout_text import write_text
 from ndfd.native._py.layout_values import (
     BULLET,
@@ -31,18 +40,25 @@ from ndfd.native._py.layout_words import find_words
 __all__ = [
     "BULLET",
     "CENTRED",
+    "COLUMN_MIN",
     "FIRST_IN_LEAF",
     "NORMALISE",
     "NUMBER",
+    "PIECES_MAX",
+    "ROW_MIN",
     "RTL",
+    "SAME_LINE",
     "TABULAR",
+    "TOUCH",
     "Block",
     "Fragment",
     "Layout",
+    "Line",
     "Row",
     "Run",
     "Word",
     "analyse",
+    "connected_rules",
     "count_garbage",
 ]
 
