@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import os
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from ndfd.admission import Limits
+from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.varlink_door import VarlinkDoorLimits
-from tests.server.doors import LIMITS, Doors, open_descriptors
+from ndfd.server.methods import Methods
+from ndfd.server.varlink_door import VarlinkDoor, VarlinkDoorLimits
+from tests.server.doors import LIMITS, Doors, ScriptedConversions, open_descriptors
 from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer, document
 
 INLINE = {"document": {"data": base64.b64encode(b"a document").decode()}}
@@ -43,6 +46,29 @@ def test_garbage_is_answered_by_an_error_and_the_end(doors: Doors, garbage: byte
         assert reply["error"] == "io.ndfd.Service.Failed"
         assert reply["parameters"]["code"] == "protocol"
         assert peer.is_closed()
+
+
+def test_a_connection_that_came_in_the_moment_of_the_stop_is_closed(tmp_path: Path) -> None:
+    path = str(tmp_path / "door.sock")
+
+    async def accept_and_stop() -> None:
+        # Nobody gets so far as to ask for the status.
+        door = VarlinkDoor(Methods(ScriptedConversions(), pytest.fail, LIMITS), ServiceInfo("", "", "", "", INTERFACES))
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        door.start(listener)
+        peer.connect(path)
+        # As the event loop calls it; the task of the connection has not had its first step when the door stops.
+        door._accept()
+        await door.stop(0.0)
+
+    with socket.socket(socket.AF_UNIX) as peer:
+        before = open_descriptors()
+        peer.settimeout(20)
+        asyncio.run(accept_and_stop())
+        assert open_descriptors() == before
+        assert peer.recv(1) == b""
 
 
 def test_calls_before_the_garbage_are_answered(doors: Doors) -> None:

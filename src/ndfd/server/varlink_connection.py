@@ -14,7 +14,7 @@ from ndfd.server.varlink_calls import Exchange, VarlinkCalls, protocol_failure
 
 
 class Connection:
-    """Serves one peer from `run`'s start to its end."""
+    """Serves one peer from `run`'s start to its end; `close` it then."""
 
     def __init__(
         self,
@@ -46,13 +46,18 @@ class Connection:
                 await asyncio.sleep(0)
         except PeerGoneError:
             pass
-        finally:
-            stray = [
-                *self._framer.abandon(),
-                *(fd for received in self._waiting for fd in received.descriptors),
-            ]
-            with closing_all(stray):
-                self._stream.close()
+
+    def close(self) -> None:
+        """Closes the socket and every descriptor that came over it and that no call took.
+
+        Not `run`'s own to do: a task that is cancelled before its first step never enters it.
+        """
+        stray = [
+            *self._framer.abandon(),
+            *(fd for received in self._waiting for fd in received.descriptors),
+        ]
+        with closing_all(stray):
+            self._stream.close()
 
     async def _serve_next(self) -> bool:
         try:

@@ -140,6 +140,7 @@ class VarlinkDoor:
 
     def _goodbye(self, task: asyncio.Task[None]) -> None:
         connection = self._connections.pop(task)
+        connection.close()
         self._per_user[connection.peer.uid] -= 1
         self._per_user += Counter()
         if not task.cancelled() and (error := task.exception()) is not None:
