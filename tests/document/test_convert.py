@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import mmap
 
@@ -126,6 +127,21 @@ def test_what_cannot_be_read_is_an_error_of_the_tree(data: bytes, error: type[er
 def test_a_password_opens_an_encrypted_document() -> None:
     options = ConvertOptions(password="user")
     assert convert(documents.encrypted_aes256(), options)[0]
+
+
+@pytest.mark.parametrize("form", OutputFormat)
+def test_a_conversion_leaves_no_cycles_for_the_collector_that_it_pauses(form: OutputFormat) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for data in (documents.ruled_table([["a", "b"], ["1", "2"]]), documents.form(), documents.tagged()):
+            convert(data, ConvertOptions(form))
+        assert not gc.isenabled()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+    convert(documents.form(), ConvertOptions(form))
+    assert gc.isenabled()
 
 
 def test_an_empty_page_is_an_empty_rendering() -> None:
