@@ -34,22 +34,30 @@ class NdfdError(Exception):
     retryable: ClassVar[bool] = False
     default_hint: ClassVar[str] = "this is a fault in ndfd: please report it with the daemon's log"
 
-    def __init__(self, message: str, *, hint: str | None = None, page: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str | None = None, page: int | None = None, details: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = self.default_hint if hint is None else hint
         #: 1-based number of the page the error is about, where one is known.
         self.page = page
+        #: One line for each cause, where the message only counts them.
+        self.details = details
+        #: Of the daemon's configuration, where a daemon reported the error.
+        self.generation: int | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), self.message, self.hint, self.page)
+        return _rebuild, (type(self), self.message, self.hint, self.page, self.details)
 
     def __str__(self) -> str:
         return self.message
 
 
-def _rebuild(cls: type[NdfdError], message: str, hint: str, page: int | None) -> NdfdError:
-    return cls(message, hint=hint, page=page)
+def _rebuild(
+    cls: type[NdfdError], message: str, hint: str, page: int | None, details: tuple[str, ...] = ()
+) -> NdfdError:
+    return cls(message, hint=hint, page=page, details=details)
 
 
 class UsageError(NdfdError):
@@ -236,6 +244,15 @@ class NotPermitted(NdfdError):
     default_hint = "ask the administrator which users may call this method"
 
 
+class NotAuthenticated(NdfdError):
+    """The caller came over the network and did not show the daemon's token."""
+
+    code = "not-authenticated"
+    exit_status = EX_NOPERM
+    http_status = 401
+    default_hint = "send the header `Authorization: Bearer TOKEN` with the token of [security] token"
+
+
 class ProtocolError(NdfdError):
     """A peer sent bytes that are not of the protocol."""
 
@@ -250,7 +267,9 @@ class ConfigError(NdfdError):
 
     code = "configuration"
     exit_status = EX_CONFIG
-    default_hint = "mend the value that the message names"
+    # A conflict with the state of the resource: the files on the host are at fault, not the request.
+    http_status = 409
+    default_hint = "mend what the message names; `ndfd config check` names every mistake"
 
 
 class NativeMissing(NdfdError):
@@ -288,9 +307,11 @@ def error_classes() -> Iterator[type[NdfdError]]:
         pending[:0] = cls.__subclasses__()
 
 
-def error_from_code(code: str, message: str, *, hint: str | None = None, page: int | None = None) -> NdfdError:
+def error_from_code(
+    code: str, message: str, *, hint: str | None = None, page: int | None = None, details: tuple[str, ...] = ()
+) -> NdfdError:
     """The error that a peer named by its code; an unknown code (a newer peer's) becomes the root class."""
     for cls in error_classes():
         if cls.code == code:
-            return cls(message, hint=hint, page=page)
-    return NdfdError(f"{code}: {message}", hint=hint, page=page)
+            return cls(message, hint=hint, page=page, details=details)
+    return NdfdError(f"{code}: {message}", hint=hint, page=page, details=details)

@@ -1,4 +1,4 @@
-"""Settings from the environment."""
+"""The layers of the environment."""
 
 from __future__ import annotations
 
@@ -6,49 +6,62 @@ import os
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from ndfd.config.environment import load_settings, variable_names
-from ndfd.config.settings import Settings
-from ndfd.errors import EX_CONFIG, ConfigError
+from ndfd.config.context import Context
+from ndfd.config.environment import VARIABLES
+from ndfd.config.keys import KEYS
+from ndfd.config.load import Reading, read
+from ndfd.errors import ConfigError
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.upper().startswith("NDFD_")]:
-        monkeypatch.delenv(name)
+def reading(**environment: str) -> Reading:
+    return read(Context(environment=environment))
+
+
+def mistakes(**environment: str) -> list[str]:
+    return [str(mistake) for mistake in reading(**environment).mistakes]
 
 
 def test_without_variables_the_defaults_hold() -> None:
-    settings = load_settings()
+    settings = reading().accepted().settings
     assert settings.swarm.workers == "auto"
     assert settings.swarm.worker_memory == 4_000_000_000
-    assert settings.network.socket_dir is None
+    assert settings.network.socket_dir == "auto"
     assert settings.document.fallback_font_dirs == ()
     assert settings.logging.level == "info"
 
 
-def test_a_variable_wins_over_its_default_and_leaves_the_rest_of_its_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NDFD_SWARM__WORKERS", "3")
-    settings = load_settings()
-    assert settings.swarm.workers == 3
-    assert settings.swarm.jobs_per_worker == Settings.model_fields["swarm"].default.jobs_per_worker
-
-
-def test_values_are_read_as_people_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NDFD_SWARM__WORKER_MEMORY", "1GiB")
-    monkeypatch.setenv("NDFD_DOCUMENT__MAX_DEADLINE", "2h")
-    monkeypatch.setenv("NDFD_DOCUMENT__DEFAULT_DEADLINE", "2m30s")
-    monkeypatch.setenv("NDFD_DOCUMENT__FALLBACK_FONT_DIRS", f"/fonts/a{os.pathsep}/fonts/b")
-    monkeypatch.setenv("NDFD_NETWORK__SOCKET_MODE", "0600")
-    monkeypatch.setenv("NDFD_NETWORK__SOCKET_DIR", "/srv/ndfd")
-    settings = load_settings()
+def test_values_are_read_as_people_write_them() -> None:
+    settings = (
+        reading(
+            NDFD_SWARM__WORKER_MEMORY="1GiB",
+            NDFD_SWARM__CPUS="0-2,5",
+            NDFD_DOCUMENT__MAX_DEADLINE="2h",
+            NDFD_DOCUMENT__DEFAULT_DEADLINE="2m30s",
+            NDFD_DOCUMENT__FALLBACK_FONT_DIRS=f"/fonts/a{os.pathsep}/fonts/b",
+            NDFD_NETWORK__SOCKET_MODE="0600",
+            NDFD_SECURITY__ADMINS="alice, 1000",
+            NDFD_METRICS__ENABLED="no",
+        )
+        .accepted()
+        .settings
+    )
     assert settings.swarm.worker_memory == 2**30
+    assert settings.swarm.cpus == {0, 1, 2, 5}
     assert settings.document.max_deadline == 7200.0
     assert settings.document.default_deadline == 150.0
     assert settings.document.fallback_font_dirs == (Path("/fonts/a"), Path("/fonts/b"))
     assert settings.network.socket_mode == 0o600
-    assert settings.network.socket_dir == Path("/srv/ndfd")
+    assert settings.security.admins == ("alice", 1000)
+    assert settings.metrics.enabled is False
+
+
+def test_the_names_of_neuraldocflow_count_less_than_our_own() -> None:
+    settings = reading(NEURALDOCFLOW_WORKERS="2", NEURALDOCFLOW_MEMORY_LIMIT="8GB").accepted().settings
+    assert (settings.swarm.workers, settings.runtime.max_memory) == (2, 8 * 10**9)
+    both = reading(NEURALDOCFLOW_WORKERS="2", NDFD_SWARM__WORKERS="3")
+    assert both.accepted().settings.swarm.workers == 3
+    assert str(both.resolved["swarm.workers"].shadowed[0].origin) == "NEURALDOCFLOW_WORKERS"
 
 
 @pytest.mark.parametrize(
@@ -58,76 +71,78 @@ def test_values_are_read_as_people_write_them(monkeypatch: pytest.MonkeyPatch) -
         ("NDFD_WORKER__MEMORY", "NDFD_SWARM__WORKER_MEMORY"),
         ("NDFD_SERVER__SOCKET_MODE", "NDFD_NETWORK__SOCKET_MODE"),
         ("NDFD_SWARM__WORKERS__COUNT", "NDFD_SWARM__WORKERS"),
-        ("ndfd_swarm__workres", "NDFD_SWARM__WORKERS"),
+        ("ndfd_swarm__workers", "NDFD_SWARM__WORKERS"),
         ("NDFD_WORKERS", "NDFD_SWARM__WORKERS"),
+        ("NDFD_SWARM_WORKERS", "NDFD_SWARM__WORKERS"),
+        ("NFDD_SWARM__WORKERS", "NDFD_SWARM__WORKERS"),
+        ("NEURALDOCFLOW_WORKER", "NEURALDOCFLOW_WORKERS"),
+        ("NDFD_SOCKETS", "NDFD_SOCKET"),
     ],
 )
-def test_an_unknown_variable_is_refused_with_the_nearest_right_name(
-    monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
-) -> None:
-    monkeypatch.setenv(name, "1")
-    with pytest.raises(ConfigError) as refused:
-        load_settings()
-    assert name in str(refused.value)
-    assert refused.value.hint == f"did you mean {nearest}?"
-    assert refused.value.exit_status == EX_CONFIG
+def test_an_unknown_variable_is_refused_with_the_nearest_right_name(name: str, nearest: str) -> None:
+    (said,) = mistakes(**{name: "1"})
+    assert said.startswith(f"{name}: ")
+    assert said.endswith(f"; did you mean {nearest}?")
 
 
-def test_an_unknown_variable_like_no_other_gets_the_place_where_all_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NDFD_QQ__QQ", "1")
-    with pytest.raises(ConfigError) as refused:
-        load_settings()
-    assert "ndfd run --help" in refused.value.hint
+def test_an_unknown_variable_like_no_other_is_refused_without_a_guess() -> None:
+    assert mistakes(NDFD_QQ__QQ="1") == ["NDFD_QQ__QQ: there is no such variable"]
 
 
-@pytest.mark.parametrize("name", ["NDFD_NATIVE", "NDFD_SOCKET", "NDFD_CORPUS"])
-def test_variables_of_other_parts_and_programs_are_let_be(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "x")
-    load_settings()
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NDFD_NATIVE",
+        "NDFD_SOCKET",
+        "NDFD_CORPUS",
+        "NEURALDOCFLOW_HOME",
+        "NDFD_SERVICE_HOST",
+        "NDFD_PORT_8080_TCP_ADDR",
+        "GRAFANA__LOGGING__LEVEL",
+    ],
+)
+def test_variables_of_other_parts_and_programs_are_let_be(name: str) -> None:
+    assert mistakes(**{name: "x"}) == []
 
 
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        (
-            "NDFD_SWARM__WORKERS",
-            "many",
-            "NDFD_SWARM__WORKERS: 'many' should be a valid integer or 'many' should be 'auto'",
-        ),
-        ("NDFD_SWARM__WORKER_MEMORY", "4G", "NDFD_SWARM__WORKER_MEMORY: '4G' is not a size"),
-        ("NDFD_SWARM__WORKER_MEMORY", "1MB", "NDFD_SWARM__WORKER_MEMORY: '1MB' should be greater"),
-        ("NDFD_DOCUMENT__MAX_DEADLINE", "soon", "NDFD_DOCUMENT__MAX_DEADLINE: 'soon' is not a duration"),
-        ("NDFD_DOCUMENT__MAX_DEADLINE", "1s", "[document] default_deadline (300 s) is above max_deadline (1 s)"),
-        ("NDFD_NETWORK__SOCKET_MODE", "rw", "NDFD_NETWORK__SOCKET_MODE: 'rw' is not a file mode"),
-        ("NDFD_LOGGING__LEVEL", "loud", "NDFD_LOGGING__LEVEL: 'loud' should be 'debug', 'info', 'warning' or 'error'"),
+        ("NDFD_SWARM__WORKERS", "many", "'many' cannot be used: write \"auto\" or a whole number from 1 to 1024"),
+        ("NDFD_SWARM__WORKERS", "0", "0 is below the minimum, 1"),
+        ("NDFD_SWARM__WORKERS", "", "'' cannot be used"),
+        ("NDFD_SWARM__WORKER_MEMORY", "4G", "'4G' is not a size"),
+        ("NDFD_SWARM__WORKER_MEMORY", "1MB", "1MB is below the minimum, 256MB"),
+        ("NDFD_RUNTIME__MAX_MEMORY", "150%", "'150%' is not a share between 0% and 100%"),
+        ("NDFD_SWARM__CPUS", "3-1", "'3-1' is not a list of CPUs"),
+        ("NDFD_DOCUMENT__MAX_DEADLINE", "soon", "'soon' is not a duration"),
+        ("NDFD_DOCUMENT__MAX_DEADLINE", "1s", "default_deadline (300 s) is above max_deadline (1 s)"),
+        ("NDFD_NETWORK__SOCKET_MODE", "rw", "'rw' is not a file mode"),
+        ("NDFD_NETWORK__BIND_ADDRESS", "localhost:80", "'localhost:80' is not an address"),
+        ("NDFD_NETWORK__BIND_ADDRESS", "0.0.0.0:80", "beyond this machine TLS is needed"),
+        ("NDFD_NETWORK__BIND_ADDRESS", "127.0.0.1:80", "whoever listens on the network needs a token"),
+        ("NDFD_LOGGING__LEVEL", "loud", "'loud' is none of debug, info, warning, error"),
+        ("NDFD_LOGGING__OUTPUT", "ndfd.log", "'ndfd.log' is not an absolute path"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_refused_by_its_variable(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
-) -> None:
-    monkeypatch.setenv(name, value)
+def test_a_value_that_cannot_be_used_is_refused_by_its_variable(name: str, value: str, says: str) -> None:
+    (said,) = mistakes(**{name: value})
+    assert said.startswith(f"{name}: {VARIABLES[name]}: {says}")
+    assert "\n" not in said
+
+
+def test_a_refusal_names_every_mistake() -> None:
     with pytest.raises(ConfigError) as refused:
-        load_settings()
-    assert says in str(refused.value)
-    assert "\n" not in str(refused.value)
+        reading(NDFD_SWARM__WORKERS="0", NDFD_LOGGING__LEVEL="loud").accepted()
+    assert refused.value.message == "the configuration has 2 mistakes"
+    assert [line.partition(":")[0] for line in refused.value.details] == ["NDFD_LOGGING__LEVEL", "NDFD_SWARM__WORKERS"]
 
 
-def test_settings_cannot_be_changed_after_they_were_read() -> None:
-    settings = load_settings()
-    with pytest.raises(ValidationError, match="frozen"):
-        settings.swarm.workers = 5
-
-
-def test_a_private_daemon_gets_its_own_folder_and_keeps_the_rest(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("NDFD_NETWORK__SOCKET_DIR", "/srv/ndfd")
-    monkeypatch.setenv("NDFD_SWARM__WORKERS", "3")
-    settings = load_settings().in_socket_dir(tmp_path)
-    assert settings.network.socket_dir == tmp_path
-    assert settings.swarm.workers == 3
+def test_processes_of_the_daemon_get_none_of_its_configuration() -> None:
+    environment = {"PATH": "/bin", "NDFD_NATIVE": "c", "NDFD_SECURITY__TOKEN": "x" * 16, "CREDENTIALS_DIRECTORY": "/c"}
+    assert Context(environment=environment).child_environment() == {"PATH": "/bin", "NDFD_NATIVE": "c"}
 
 
 def test_each_key_has_one_variable() -> None:
-    names = list(variable_names())
-    assert len(names) == len(set(names)) == 13
+    assert len({key.variable for key in KEYS.values()}) == len(KEYS)
+    assert {key.variable for key in KEYS.values()} <= set(VARIABLES)

@@ -1,77 +1,72 @@
-"""Settings from the environment: `NDFD_GROUP__KEY` over the embedded defaults, and an error for unknown names."""
+"""The layers of the environment: `NDFD_GROUP__KEY`, and beneath it the names that NeuralDocFlow's other parts use."""
 
 from __future__ import annotations
 
-import difflib
-import os
-from collections.abc import Iterable, Iterator
-from typing import Any
+import re
+from collections.abc import Mapping
 
-from pydantic import BaseModel, ValidationError
+from ndfd.config.context import CONFIG_DIR_VARIABLE, ENV_VARIABLE
+from ndfd.config.keys import ENVIRONMENT_PREFIX, NESTED_DELIMITER
+from ndfd.config.layer import PATHS, Layer
+from ndfd.model.configuration import Origin, OriginKind
 
-from ndfd.config.settings import ENVIRONMENT_PREFIX, NESTED_DELIMITER, Settings
-from ndfd.errors import ConfigError
+#: Variables of NeuralDocFlow as a whole, and the keys that they set.
+ALIASES: Mapping[str, str] = {
+    "NEURALDOCFLOW_WORKERS": "swarm.workers",
+    "NEURALDOCFLOW_MEMORY_LIMIT": "runtime.max_memory",
+}
+_ALIAS_PREFIX = "NEURALDOCFLOW_"
+
+#: By variable, the path of each key.
+VARIABLES: Mapping[str, str] = {
+    ENVIRONMENT_PREFIX + path.replace(".", NESTED_DELIMITER).upper(): path for path in PATHS
+}
+#: Variables that are no keys: which kernels run, which socket a client uses, where the configuration lies.
+_OTHERS = ("NDFD_NATIVE", "NDFD_SOCKET", ENV_VARIABLE, CONFIG_DIR_VARIABLE)
+
+#: Kubernetes puts these into each container beside a service that is called ndfd.
+_OF_KUBERNETES = re.compile(r"NDFD_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+
+#: A name without a group that is further than this from all of ours may belong to another program.
+_SLIPS_MAX = 2
 
 
-def load_settings() -> Settings:
-    """The settings of this process; `ConfigError` names the variable that cannot be used."""
-    _refuse_unknown(os.environ)
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise _config_error(error) from None
-
-
-def variable_names() -> Iterator[str]:
-    """The variable of every key, group by group."""
-    for group_name, group in Settings.model_fields.items():
-        assert isinstance(group.annotation, type)
-        assert issubclass(group.annotation, BaseModel)
-        for key in group.annotation.model_fields:
-            yield _variable((group_name, key))
-
-
-def _refuse_unknown(environment: Iterable[str]) -> None:
-    known = set(variable_names())
-    by_key = {name.rpartition(NESTED_DELIMITER)[2]: name for name in known}
-    groups = {name.upper() for name in Settings.model_fields}
+def read_environment(environment: Mapping[str, str]) -> tuple[Layer, Layer]:
+    """The layers of the aliases and, stronger, of the variables. Names are taken as they are written, in capitals."""
+    aliases, variables = Layer(), Layer()
     for name in sorted(environment):
-        # Compared in capitals, because pydantic-settings does not look at the case of names.
-        rest = name.upper().removeprefix(ENVIRONMENT_PREFIX)
-        if rest == name.upper() or name.upper() in known:
-            continue
-        if NESTED_DELIMITER in rest:
-            raise ConfigError(f"unknown variable {name}", hint=_suggestion(name.upper(), known, by_key))
-        # A name without a group may belong to another program, unless it is one of ours cut short.
-        if rest in by_key or rest in groups:
-            raise ConfigError(
-                f"unknown variable {name}: a group and a key are needed", hint=_suggestion(name.upper(), known, by_key)
-            )
+        origin = Origin(OriginKind.ENVIRONMENT, name)
+        if name in VARIABLES:
+            variables.put(VARIABLES[name], environment[name], origin, name=VARIABLES[name])
+        elif name in ALIASES:
+            aliases.put(ALIASES[name], environment[name], origin, name=ALIASES[name])
+        elif name not in _OTHERS and not _OF_KUBERNETES.fullmatch(name):
+            _refuse_slip(name, origin, variables)
+    return aliases, variables
 
 
-def _suggestion(name: str, known: set[str], by_key: dict[str, str]) -> str:
-    key = name.removeprefix(ENVIRONMENT_PREFIX).rpartition(NESTED_DELIMITER)[2]
-    nearest = by_key.get(key) or next(iter(difflib.get_close_matches(name, known, n=1)), None)
-    return f"did you mean {nearest}?" if nearest else "unset it, or see `ndfd run --help` for the variables there are"
+def _refuse_slip(name: str, origin: Origin, layer: Layer) -> None:
+    upper = name.upper()
+    with_group = NESTED_DELIMITER in upper
+    ours = upper.startswith((ENVIRONMENT_PREFIX, _ALIAS_PREFIX))
+    # Any other variable is looked at only if it could be one of ours with a slip in the prefix.
+    if not ours and not (with_group or ENVIRONMENT_PREFIX[:-1] in upper or _ALIAS_PREFIX[:-1] in upper):
+        return
+    # Imported here: a process without such a variable does not pay for it.
+    from ndfd.config.suggest import nearest, nearest_key, slips
+
+    if ours and with_group:
+        path = nearest_key(upper.removeprefix(ENVIRONMENT_PREFIX).replace(NESTED_DELIMITER, ".").lower(), PATHS)
+        suggestion = nearest(upper, VARIABLES) if path is None else _variable(path)
+        layer.mistake(origin, "there is no such variable", suggestion=suggestion)
+        return
+    near = nearest(upper, (*VARIABLES, *ALIASES, *_OTHERS))
+    if near is not None and slips(upper, near) <= (_SLIPS_MAX if ours else 1):
+        layer.mistake(origin, "there is no such variable", suggestion=near)
+    elif ours and upper.removeprefix(ENVIRONMENT_PREFIX).lower() in {path.rpartition(".")[2] for path in PATHS}:
+        path = nearest_key(upper.removeprefix(ENVIRONMENT_PREFIX).lower(), PATHS)
+        layer.mistake(origin, "a group and a key are needed", suggestion=None if path is None else _variable(path))
 
 
-def _variable(location: Iterable[Any]) -> str:
-    return ENVIRONMENT_PREFIX + NESTED_DELIMITER.join(str(part).upper() for part in location)
-
-
-def _config_error(error: ValidationError) -> ConfigError:
-    """The first fault that pydantic found, in one line. A union reports one fault for each of its members."""
-    faults = error.errors(include_url=False)
-    location = faults[0]["loc"][:2]
-    if len(location) < 2:  # A rule between keys of one group: its message names the keys.
-        return ConfigError(f"[{location[0]}] {_reason(faults[0])}" if location else _reason(faults[0]))
-    reasons = dict.fromkeys(_reason(fault) for fault in faults if fault["loc"][:2] == location)
-    return ConfigError(f"{_variable(location)}: {' or '.join(reasons)}")
-
-
-def _reason(fault: Any) -> str:
-    """Pydantic's sentence as a clause that names the value."""
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    if message.startswith("Input "):
-        return f"{fault['input']!r} {message.removeprefix('Input ').partition(', unable')[0]}"
-    return message
+def _variable(path: str) -> str:
+    return next(name for name, its_path in VARIABLES.items() if its_path == path)

@@ -1,130 +1,247 @@
-"""Every key of the configuration, once: its type, its unit, its default and the reason of the default.
+"""Every key of the configuration, once: its kind, its default, what it means and what a reload does with it.
 
-The variable of a key is `NDFD_GROUP__KEY`: `[swarm] worker_memory` is `NDFD_SWARM__WORKER_MEMORY`.
+`ndfd config reference` and the sample file are made from this file (`ndfd.config.keys`); nothing else says a key again.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from ndfd.config.quantities import parse_duration, parse_size
+from ndfd.config import kinds
+from ndfd.config.kinds import Address, Share
+from ndfd.model.configuration import Effect
 
-ENVIRONMENT_PREFIX = "NDFD_"
-NESTED_DELIMITER = "__"
-
-
-def _size(value: Any) -> Any:
-    return parse_size(value) if isinstance(value, str) else value
-
-
-def _duration(value: Any) -> Any:
-    return parse_duration(value) if isinstance(value, str) else value
+#: Shorter ones can be guessed over a network.
+_TOKEN_MIN_CHARACTERS = 16
 
 
-def _socket_mode(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        return int(value, 8)
-    except ValueError:
-        raise ValueError(f"{value!r} is not a file mode: write it in octal, as in 0660") from None
+def _key(default: Any, meaning: str, effect: Effect = Effect.AT_ONCE) -> Any:
+    return Field(default, description=meaning, json_schema_extra={"effect": effect.value}, validate_default=False)
 
 
-def _paths(value: Any) -> Any:
-    return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
-
-
-#: A number of bytes; strings are read by `parse_size`.
-Size = Annotated[int, BeforeValidator(_size)]
-#: A number of seconds; strings are read by `parse_duration`.
-Duration = Annotated[float, BeforeValidator(_duration)]
-#: Permission bits; strings are read as octal.
-SocketMode = Annotated[int, BeforeValidator(_socket_mode), Field(ge=0, le=0o777)]
-#: Folders; strings are split like PATH.
-Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_paths)]
+def _rule(message: str, *keys: str) -> PydanticCustomError:
+    """A rule between keys of a group that does not hold; `keys` are the ones to change."""
+    return PydanticCustomError("rule", message, {"keys": keys})
 
 
 class _Group(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Inputs are hidden, since a secret may be one of them.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class RuntimeSettings(_Group):
+    """The daemon's process as a whole."""
+
+    thread_pool_size: Annotated[int, kinds.Number(1, 256)] = _key(
+        4,
+        "Threads of the daemon for work that blocks, such as reading its own files. Documents are converted in worker "
+        "processes, so a few threads are enough.",
+        Effect.RESTART,
+    )
+    max_memory: Annotated[
+        int | Share | Literal["unlimited"], kinds.Size(256 * 1000**2, words=("unlimited",), share=True)
+    ] = _key(
+        "unlimited",
+        "Memory that all workers together may take. An automatic number of workers becomes as many as fit, with "
+        "[swarm] worker_memory each; a fixed number that does not fit is refused.",
+    )
 
 
 class SwarmSettings(_Group):
     """The worker processes and the queue before them."""
 
-    #: Worker processes; "auto" is one for each core the daemon may use, since a conversion keeps one core busy.
-    workers: Annotated[int, Field(ge=1, le=1024)] | Literal["auto"] = "auto"
-    #: Address space of one worker, in bytes. 4 GB holds the largest document that is taken twice, and stops a bomb
-    #: before it drives the machine into swap.
-    worker_memory: Annotated[Size, Field(ge=256 * 1000**2)] = 4 * 1000**3
-    #: Conversions after which a worker is replaced: often enough that what a parser leaks stays small, seldom enough
-    #: that the fork (a few milliseconds) does not show.
-    jobs_per_worker: Annotated[int, Field(ge=1)] = 500
-    #: Conversions that may wait for a worker, of all users together; one more is told to try again. Each waiting one
-    #: holds an open descriptor and a connection, and the usual limit of open files is 1024.
-    max_queue: Annotated[int, Field(ge=0)] = 256
-    #: Conversions that one user may have waiting or running, so that no user can fill the queue alone.
-    max_per_user: Annotated[int, Field(ge=1)] = 128
+    workers: Annotated[int | Literal["auto"], kinds.Number(1, 1024, words=("auto",))] = _key(
+        "auto",
+        'Worker processes. "auto" is one for each CPU that they may use, since a conversion keeps one busy.',
+    )
+    worker_memory: Annotated[int, kinds.Size(256 * 1000**2)] = _key(
+        4 * 1000**3,
+        "Address space of one worker. 4 GB holds the largest document that is taken twice, and stops a bomb before it "
+        "drives the machine into swap.",
+        Effect.NEW_WORKERS,
+    )
+    cpus: Annotated[frozenset[int] | Literal["all"], kinds.Cpus()] = _key(
+        "all", 'CPUs that workers may run on. "all": those that the daemon itself may use.', Effect.NEW_WORKERS
+    )
+    jobs_per_worker: Annotated[int, kinds.Number(1)] = _key(
+        500,
+        "Conversions after which a worker is replaced: often enough that what a parser leaks stays small, seldom "
+        "enough that the fork, a few milliseconds, does not show.",
+    )
+    max_queue: Annotated[int, kinds.Number(0, 1_000_000)] = _key(
+        256,
+        "Conversions of all users that may wait for a worker; one more is told to try again. Each holds an open "
+        "descriptor and a connection, and the usual limit of open files is 1024.",
+    )
+    max_per_user: Annotated[int, kinds.Number(1, 1_000_000)] = _key(
+        128, "Conversions that one user may have waiting or running, so that no user can fill the queue alone."
+    )
 
 
 class NetworkSettings(_Group):
     """Where programs reach the daemon."""
 
-    #: Folder of the daemon's sockets and lock; None for the usual one (`ndfd.config.places`): /run/ndfd for root, the
-    #: user's runtime folder otherwise.
-    socket_dir: Path | None = None
-    #: Permission bits of the sockets. The default lets the daemon's user and group in; who may call what is decided
-    #: by the peer's identity, not by these bits.
-    socket_mode: SocketMode = 0o660
+    socket_dir: Annotated[Path | Literal["auto"], kinds.FilePath(words=("auto",))] = _key(
+        "auto",
+        "Folder of the daemon's sockets and lock. \"auto\": /run/ndfd for root, ndfd in the user's runtime folder "
+        "($XDG_RUNTIME_DIR) otherwise.",
+        Effect.RESTART,
+    )
+    socket_mode: Annotated[int, kinds.Mode()] = _key(
+        0o660,
+        "Permission bits of the sockets. The default lets the daemon's user and group in; what each user may do is "
+        "decided by the user's identity, not by these bits.",
+    )
+    bind_address: Annotated[Address | Literal["off"], kinds.BindAddress()] = _key(
+        "off",
+        "Address and port on which the HTTP door also listens. Every request there must show [security] token; beyond "
+        "this machine (any address but 127.0.0.0/8 and ::1) TLS is needed as well.",
+    )
+    tls_certificate: Annotated[Path | None, kinds.FilePath()] = _key(
+        None, "File with the certificate for bind_address and the chain behind it, in PEM."
+    )
+    tls_key: Annotated[Path | None, kinds.FilePath()] = _key(
+        None, "File with the certificate's private key, in PEM and without a password."
+    )
+    max_connections: Annotated[int, kinds.Number(1, 65536)] = _key(
+        512, "Connections that each door keeps open. An idle one costs a descriptor and some 10 KiB."
+    )
+    max_connections_per_user: Annotated[int, kinds.Number(1, 65536)] = _key(
+        128, "Those that one user may have, so that no user can keep all others out. Holds for the Varlink door."
+    )
+    stall_timeout: Annotated[float, kinds.Duration(0.1, 3600.0)] = _key(
+        30.0, "A peer that leaves a message unfinished, or an answer unread, is cut off after this time."
+    )
+
+    @model_validator(mode="after")
+    def _open_only_behind_tls(self) -> NetworkSettings:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise _rule("tls_certificate and tls_key go together: one of them is not set", "tls_certificate", "tls_key")
+        if self.bind_address != "off" and not self.bind_address.is_loopback() and self.tls_certificate is None:
+            raise _rule(
+                "beyond this machine TLS is needed: set tls_certificate and tls_key, or bind to 127.0.0.1",
+                "bind_address",
+            )
+        return self
+
+
+class SecuritySettings(_Group):
+    """Who may do what."""
+
+    token: Annotated[SecretStr | None, kinds.Secret(_TOKEN_MIN_CHARACTERS)] = _key(
+        None, "What a program that comes over [network] bind_address must show (Authorization: Bearer TOKEN)."
+    )
+    admins: Annotated[tuple[str | int, ...], kinds.Names()] = _key(
+        (),
+        "Users who, like root and the daemon's own user, may reload the configuration and read where each value of it "
+        "comes from.",
+    )
 
 
 class DocumentSettings(_Group):
     """What one document may be and take."""
 
-    #: Bytes of one document: the engine addresses documents with 32 bits, of which the sign is not usable.
-    max_size: Annotated[Size, Field(ge=1, le=2**31 - 1)] = 2 * 1000**3
-    #: Seconds for a conversion whose caller named no deadline: a manual of 5,000 pages takes about a minute.
-    default_deadline: Annotated[Duration, Field(gt=0)] = 300.0
-    #: Seconds that a caller may ask for at most.
-    max_deadline: Annotated[Duration, Field(gt=0)] = 3600.0
-    #: Folders with fonts for Chinese, Japanese and Korean text whose font is not embedded; empty: the usual folders of
-    #: the system are searched.
-    fallback_font_dirs: Folders = ()
+    max_size: Annotated[int, kinds.Size(1, 2**31 - 1)] = _key(
+        2 * 1000**3,
+        "Size of one document: the engine addresses documents with 32 bits, of which the sign is not usable.",
+    )
+    default_deadline: Annotated[float, kinds.Duration()] = _key(
+        300.0, "Time for a conversion whose caller names none: a manual of 5,000 pages takes about a minute."
+    )
+    max_deadline: Annotated[float, kinds.Duration()] = _key(3600.0, "Time that a caller may ask for at most.")
+    fallback_font_dirs: Annotated[tuple[Path, ...], kinds.FilePaths()] = _key(
+        (),
+        "Folders with fonts for Chinese, Japanese and Korean text whose font is not embedded. Empty: the usual folders "
+        "of the system are searched.",
+        Effect.NEW_WORKERS,
+    )
 
     @model_validator(mode="after")
     def _default_within_maximum(self) -> DocumentSettings:
         if self.default_deadline > self.max_deadline:
-            raise ValueError(
-                f"default_deadline ({self.default_deadline:g} s) is above max_deadline ({self.max_deadline:g} s)"
+            raise _rule(
+                f"default_deadline ({self.default_deadline:g} s) is above max_deadline ({self.max_deadline:g} s)",
+                "default_deadline",
+                "max_deadline",
             )
         return self
 
 
 class LoggingSettings(_Group):
-    """The daemon's log, which goes to stderr."""
+    """The daemon's log."""
 
-    #: The least serious event that is written.
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    #: "console" is for people, "json" one object a line for programs; "auto" is console on a terminal, json elsewhere.
-    format: Literal["auto", "console", "json"] = "auto"
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], kinds.Choice(("debug", "info", "warning", "error"))
+    ] = _key("info", "The least serious event that is written.")
+    format: Annotated[Literal["auto", "console", "json"], kinds.Choice(("auto", "console", "json"))] = _key(
+        "auto",
+        '"console" is for people, "json" one object a line for programs; "auto" is console on a terminal and json '
+        "elsewhere.",
+    )
+    output: Annotated[Path | Literal["stderr"], kinds.FilePath(words=("stderr",))] = _key(
+        "stderr", '"stderr", which a service manager keeps, or a file.'
+    )
+    rotate_size: Annotated[int | Literal["never"], kinds.Size(1000, words=("never",))] = _key(
+        100 * 1000**2, "Size at which a log file is renamed and a new one begun."
+    )
+    rotate_keep: Annotated[int, kinds.Number(1, 1000)] = _key(
+        5, "Renamed log files that are kept, as FILE.1 to FILE.N; the oldest is removed."
+    )
+
+
+class MetricsSettings(_Group):
+    """What the daemon tells Prometheus."""
+
+    enabled: Annotated[bool, kinds.Flag()] = _key(True, "Whether the HTTP door answers GET /metrics.")
+
+
+class DevelopmentSettings(_Group):
+    """What helps those who work on a configuration or on ndfd itself."""
+
+    hot_reload: Annotated[bool, kinds.Flag()] = _key(
+        False, "Reload when a file of the configuration changes; a change that cannot be used is logged and left out."
+    )
+    debug_mode: Annotated[bool, kinds.Flag()] = _key(
+        False, "Log what blocks the event loop for more than 100 ms, and more about errors. Slows every request down."
+    )
 
 
 class Settings(BaseSettings):
     """All groups. Handed out group by group: nothing but the composition root holds this object."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter=NESTED_DELIMITER, frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    runtime: RuntimeSettings = RuntimeSettings()
     swarm: SwarmSettings = SwarmSettings()
     network: NetworkSettings = NetworkSettings()
+    security: SecuritySettings = SecuritySettings()
     document: DocumentSettings = DocumentSettings()
     logging: LoggingSettings = LoggingSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    development: DevelopmentSettings = DevelopmentSettings()
 
-    def in_socket_dir(self, folder: Path) -> Settings:
-        """The same settings with the sockets in another folder, which a private daemon's owner has made for it."""
-        return self.model_copy(update={"network": self.network.model_copy(update={"socket_dir": folder})})
+    @model_validator(mode="after")
+    def _network_behind_a_token(self) -> Settings:
+        if self.network.bind_address != "off" and self.security.token is None:
+            raise _rule(
+                "whoever listens on the network needs a token: set [security] token_file",
+                "network.bind_address",
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """None of pydantic's own sources: they do not know where a value was written. `ndfd.config.load` has ours."""
+        return (init_settings,)

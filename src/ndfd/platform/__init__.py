@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import LocalListener, Peer, SocketDirs, WorkerLimits
+from ndfd.platform.base import ConfigDirs, LocalListener, Peer, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 
 if sys.platform == "linux":
@@ -19,6 +19,8 @@ else:
 _host = _Host()
 
 socket_dirs = _host.socket_dirs
+config_dirs = _host.config_dirs
+is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
 fallback_font_dirs = _host.fallback_font_dirs
@@ -35,21 +37,29 @@ kill = _host.kill
 reap = _host.reap
 resident_bytes = _host.resident_bytes
 usable_cpus = _host.usable_cpus
+usable_memory = _host.usable_memory
+allowed_cpus = _host.allowed_cpus
+run_on_cpus = _host.run_on_cpus
+user_id = _host.user_id
 confine_worker = _host.confine_worker
 
 __all__ = [
     "Channel",
+    "ConfigDirs",
     "LocalListener",
     "Message",
     "Peer",
     "SocketDirs",
     "WorkerLimits",
+    "allowed_cpus",
     "channel_from_descriptor",
     "channel_pair",
+    "config_dirs",
     "confine_worker",
     "fallback_font_dirs",
     "font_roots",
     "is_sealed",
+    "is_system_service",
     "kill",
     "listen",
     "make_socket_dir",
@@ -58,8 +68,11 @@ __all__ = [
     "pidfd",
     "reap",
     "resident_bytes",
+    "run_on_cpus",
     "seal",
     "sealed_memfd",
     "socket_dirs",
     "usable_cpus",
+    "usable_memory",
+    "user_id",
 ]

@@ -43,6 +43,16 @@ class SocketDirs:
 
 
 @dataclass(frozen=True, slots=True)
+class ConfigDirs:
+    """Where the configuration lies when nobody says otherwise."""
+
+    #: Of the machine.
+    system: Path
+    #: Of the user; None for one without a home.
+    user: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerLimits:
     """What a worker may take."""
 
@@ -77,6 +87,14 @@ class Platform:
     def socket_dirs(self, environment: Mapping[str, str]) -> SocketDirs:
         """The default folders of the sockets; none of them is made or looked at."""
         raise self._lacks("local sockets in folders")
+
+    def config_dirs(self, environment: Mapping[str, str], home: Path | None) -> ConfigDirs:
+        """The default folders of the configuration; none of them is made or looked at."""
+        raise self._lacks("a folder for the configuration")
+
+    def is_system_service(self, environment: Mapping[str, str]) -> bool:
+        """Whether the machine's service manager, not a user or a user's own manager, started this process."""
+        return False
 
     def make_socket_dir(self, path: Path) -> None:
         """Makes the folder of the sockets, mode 0700, unless it is there.
@@ -217,6 +235,31 @@ class Platform:
     def usable_cpus(self) -> int:
         """How many CPUs' worth of time this process may use, at least 1."""
         return os.cpu_count() or 1
+
+    def allowed_cpus(self) -> frozenset[int]:
+        """The CPUs that this process may run on, by number."""
+        raise self._lacks("a choice of CPUs")
+
+    def run_on_cpus(self, cpus: frozenset[int]) -> None:
+        """From now on this thread, and every process that it starts, runs on these CPUs only.
+
+        `WorkerStartFailed`, which names them, when there are some that it may not run on.
+        """
+        raise self._lacks("a choice of CPUs")
+
+    def usable_memory(self) -> int:
+        """Bytes of memory that this process and its children could use at most."""
+        # Not at the top: every client imports this module, and few ask.
+        import psutil  # type: ignore[import-untyped]  # It ships none.
+
+        return int(psutil.virtual_memory().total)
+
+    def user_id(self, name: str) -> int:
+        """The number of a user; KeyError for one that this machine does not know."""
+        # Not at the top: Windows has no such module.
+        import pwd
+
+        return pwd.getpwnam(name).pw_uid
 
     def confine_worker(self, limits: WorkerLimits) -> None:
         """Takes from this process, for good, what a worker does not need, before it sees a byte of a document."""

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from ndfd.platform.base import Peer, Platform, SocketDirs
+from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs
 
 # sys/un.h
 _SOL_LOCAL = 0
@@ -32,6 +32,15 @@ class Darwin(Platform):
         """/var/run/ndfd; and ndfd-UID in $TMPDIR, which is a folder of the user's own there."""
         user = Path(environment.get("TMPDIR") or "/tmp", f"ndfd-{os.geteuid()}")  # noqa: S108
         return SocketDirs(Path("/var/run/ndfd"), user)
+
+    def config_dirs(self, environment: Mapping[str, str], home: Path | None) -> ConfigDirs:
+        """ndfd in the Application Support folders of the machine and of the user."""
+        support = Path("Library/Application Support/ndfd")
+        return ConfigDirs("/" / support, None if home is None else home / support)
+
+    def is_system_service(self, environment: Mapping[str, str]) -> bool:
+        """launchd, process 1, started it. It starts a user's agents as well: those are told `--no-service`."""
+        return os.getppid() == 1
 
     def font_roots(self, home: Path | None) -> tuple[Path, ...]:
         """As Font Book names them."""

@@ -13,8 +13,9 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+from ndfd.errors import WorkerStartFailed
 from ndfd.platform import linux_cgroup
-from ndfd.platform.base import Peer, Platform, SocketDirs, WorkerLimits
+from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -38,6 +39,20 @@ class Linux(Platform):
         # `make_socket_dir` refuses it when it is another user's.
         temporary = Path(environment.get("TMPDIR") or "/tmp", f"ndfd-{os.geteuid()}")  # noqa: S108
         return SocketDirs(Path("/run/ndfd"), Path(runtime, "ndfd") if runtime else temporary)
+
+    def config_dirs(self, environment: Mapping[str, str], home: Path | None) -> ConfigDirs:
+        """/etc/ndfd; and ndfd in $XDG_CONFIG_HOME, else in ~/.config (XDG Base Directory Specification 0.8)."""
+        # "All paths must be absolute. If […] relative, the implementation should […] ignore it."
+        xdg = Path(environment.get("XDG_CONFIG_HOME", ""))
+        base = xdg if xdg.is_absolute() else None if home is None else home / ".config"
+        return ConfigDirs(Path("/etc/ndfd"), None if base is None else base / "ndfd")
+
+    def is_system_service(self, environment: Mapping[str, str]) -> bool:
+        """$SYSTEMD_EXEC_PID names the process that systemd itself started; $MANAGERPID is set by a user's manager.
+
+        systemd.exec(5), "Environment Variables Set or Propagated by the Service Manager".
+        """
+        return environment.get("SYSTEMD_EXEC_PID") == str(os.getpid()) and "MANAGERPID" not in environment
 
     def font_roots(self, home: Path | None) -> tuple[Path, ...]:
         """As fontconfig's defaults."""
@@ -107,6 +122,30 @@ class Linux(Platform):
         quota = linux_cgroup.cpu_quota()
         return cpus if quota is None else max(1, min(cpus, quota))
 
+    def allowed_cpus(self) -> frozenset[int]:
+        """sched_getaffinity(2), which is within the cpuset of the control group."""
+        return frozenset(os.sched_getaffinity(0))
+
+    def run_on_cpus(self, cpus: frozenset[int]) -> None:
+        """sched_setaffinity(2). It leaves out in silence what is not allowed, so what came of it is looked at."""
+        allowed = self.allowed_cpus()
+        try:
+            os.sched_setaffinity(0, cpus)
+            refused = cpus - self.allowed_cpus()
+        except OSError:
+            refused = cpus  # EINVAL: none of them is there and allowed.
+        if refused:
+            raise WorkerStartFailed(
+                f"[swarm] cpus names CPUs that are not there or not allowed: {_listed(refused)}",
+                hint=f"mend [swarm] cpus; allowed are {_listed(allowed)}",
+            )
+
+    def usable_memory(self) -> int:
+        """The machine's, or the limit of the control group when that is lower."""
+        limit = linux_cgroup.memory_limit()
+        physical = super().usable_memory()
+        return physical if limit is None else min(physical, limit)
+
     def confine_worker(self, limits: WorkerLimits) -> None:
         """no_new_privs, not dumpable, no core file, bounded address space, bounded files and memfds.
 
@@ -119,6 +158,11 @@ class Linux(Platform):
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         # Nobody of the same user may ptrace it or read its memory, so one worker cannot reach into the next.
         _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _listed(cpus: frozenset[int]) -> str:
+    first = ", ".join(map(str, sorted(cpus)[:32]))
+    return first if len(cpus) <= 32 else f"{first} and {len(cpus) - 32} more"
 
 
 def _set_limit(which: int, value: int) -> None:

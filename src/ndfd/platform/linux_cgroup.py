@@ -1,4 +1,4 @@
-"""The CPU quota of the control group that this process is in, version 2 or 1 (cgroups(7))."""
+"""The CPU quota and the memory limit of the control group that this process is in, version 2 or 1 (cgroups(7))."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ def cpu_quota(root: Path = Path("/")) -> int | None:
     A group's quota bounds every group below it, so the smallest on the way up counts. Inside a container the path that
     the kernel names may lie outside what is mounted; then only what is mounted is looked at.
     """
-    quotas = [quota for group in _groups(root) if (quota := _quota(group)) is not None]
+    quotas = [quota for group in _groups(root, "cpu") if (quota := _quota(group)) is not None]
     return min(quotas) if quotas else None
 
 
-def _groups(root: Path) -> list[Path]:
+def memory_limit(root: Path = Path("/")) -> int | None:
+    """Bytes that the group may take; None without a limit. The smallest on the way up counts, as for the quota."""
+    limits = [limit for group in _groups(root, "memory") if (limit := _limit(group)) is not None]
+    return min(limits) if limits else None
+
+
+def _groups(root: Path, controller: str) -> list[Path]:
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -27,10 +33,10 @@ def _groups(root: Path) -> list[Path]:
         number, controllers, path = line.split(":", 2)
         if number == "0" and not controllers:
             base = mounted
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             base = mounted / controllers
             if not base.is_dir():
-                base = mounted / "cpu"
+                base = mounted / controller
         else:
             continue
         group = PurePosixPath(path)
@@ -51,3 +57,14 @@ def _quota(group: Path) -> int | None:
     if not quota.isdecimal():
         return None
     return max(1, -(-int(quota) // int(period)))
+
+
+def _limit(group: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            text = (group / name).read_text().strip()
+        except OSError:
+            continue
+        # "max" in version 2; version 1 has no word for it, but a number that no machine has.
+        return int(text) if text.isdecimal() and int(text) < 2**62 else None
+    return None

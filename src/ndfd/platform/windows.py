@@ -6,16 +6,23 @@ SCM_RIGHTS, and Python offers no AF_UNIX there, so a daemon refuses to start, by
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.errors import NotSupported
-from ndfd.platform.base import LocalListener, Platform
+from ndfd.platform.base import ConfigDirs, LocalListener, Platform
 
 
 class Windows(Platform):
     """The answers of Windows."""
 
     name = "Windows"
+
+    def config_dirs(self, environment: Mapping[str, str], home: Path | None) -> ConfigDirs:
+        """ndfd in %ProgramData% and in %APPDATA%."""
+        user = environment.get("APPDATA")
+        system = Path(environment.get("PROGRAMDATA") or r"C:\ProgramData", "ndfd")
+        return ConfigDirs(system, Path(user, "ndfd") if user else None)
 
     def make_socket_dir(self, path: Path) -> None:
         """Refused: there are no folders of sockets."""
@@ -29,6 +36,10 @@ class Windows(Platform):
         """The system's folder, and since Windows 10 the user's own."""
         shared = (Path(r"C:\Windows\Fonts"),)
         return shared if home is None else (*shared, home / r"AppData\Local\Microsoft\Windows\Fonts")
+
+    def user_id(self, name: str) -> int:
+        """Refused: users have no numbers there."""
+        raise self._lacks("users with numbers")
 
     def memfd(self, name: str) -> int:
         """Refused: an open file cannot be unlinked there."""

@@ -1,0 +1,32 @@
+"""The layer of the service manager's credentials: one file for each secret in $CREDENTIALS_DIRECTORY.
+
+systemd.exec(5), "Credentials": `LoadCredential=security.token:/etc/ndfd/token` puts the file there, in memory that only
+the service can read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ndfd.config.keys import KEYS
+from ndfd.config.layer import Layer, read_secret
+from ndfd.errors import ConfigError
+from ndfd.model.configuration import Origin, OriginKind
+
+
+def read_credentials(folder: Path) -> Layer:
+    """The secrets that are there under the names of their keys; any other file may be meant for somebody else."""
+    layer = Layer()
+    for key in KEYS.values():
+        path = folder / key.path
+        if not key.kind.secret or not path.exists():
+            continue
+        origin = Origin(OriginKind.CREDENTIAL, str(path))
+        try:
+            text, warnings = read_secret(path)
+        except ConfigError as error:
+            layer.mistake(origin, error.message, key.path)
+        else:
+            layer.warnings += warnings
+            layer.put(key.path, text, origin)
+    return layer

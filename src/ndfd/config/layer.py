@@ -1,0 +1,92 @@
+"""What one source says of the keys, checked against the table of keys; and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ndfd.config import permissions
+from ndfd.config.keys import KEYS, Key
+from ndfd.errors import ConfigError
+from ndfd.model.configuration import Mistake, Origin
+
+#: Keys by the name of the key beside them that names the file with their secret.
+_SECRET_FILES: Mapping[str, Key] = {f"{key.group}.{key.file_name}": key for key in KEYS.values() if key.file_name}
+
+#: Everything that may be written as "group.name".
+PATHS = (*KEYS, *_SECRET_FILES)
+
+#: A token has some hundred characters; whoever names a disk image by mistake should hear of it, not run out of memory.
+_SECRET_FILE_MAX_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A sound value as a source gives it."""
+
+    #: As the source has it: what `Kind.read` reads. Not shown: it may be a secret.
+    raw: Any
+    #: As a TOML literal.
+    text: str | None
+    origin: Origin
+
+    def __repr__(self) -> str:
+        return f"Written({self.text}, {self.origin})"
+
+
+class Layer:
+    """The values of one source."""
+
+    def __init__(self) -> None:
+        #: By path.
+        self.values: dict[str, Written] = {}
+        self.mistakes: list[Mistake] = []
+        #: What an operator should mend, although it can be used.
+        self.warnings: list[str] = []
+
+    def put(self, path: str, raw: Any, origin: Origin, *, name: str | None = None) -> None:
+        """Takes a value for a path of `PATHS`, or notes what is wrong; `name` is how the source calls the key."""
+        key = KEYS.get(path) or _SECRET_FILES[path]
+        name = path if name is None else name
+        if key.path in self.values:
+            self.mistakes.append(Mistake(origin, f"is set twice, here and at {self.values[key.path].origin}", name))
+            return
+        try:
+            if path in _SECRET_FILES:
+                raw, origin = self._from_file(raw, origin)
+            text = key.kind.write(key.kind.read(raw))
+        except ValueError as error:
+            self.mistakes.append(Mistake(origin, str(error), name))
+        except ConfigError as error:
+            self.mistakes.append(Mistake(origin, error.message, name))
+        else:
+            self.values[key.path] = Written(raw, text, origin)
+
+    def mistake(self, origin: Origin, message: str, key: str | None = None, suggestion: str | None = None) -> None:
+        """Notes what is wrong."""
+        self.mistakes.append(Mistake(origin, message, key, suggestion))
+
+    def _from_file(self, raw: Any, origin: Origin) -> tuple[str, Origin]:
+        if not isinstance(raw, str) or not Path(raw).is_absolute():
+            raise ValueError("the path of the file with the secret is not absolute")
+        text, warnings = read_secret(Path(raw))
+        self.warnings += warnings
+        return text, Origin(origin.kind, origin.name, origin.line, origin.column, secret_file=raw)
+
+
+def read_secret(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text of a file that holds a secret, and warnings about who else may read it; `ConfigError` names the file."""
+    try:
+        with path.open("rb") as file:
+            status = permissions.status(file)
+            data = file.read(_SECRET_FILE_MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"the secret's file {path} cannot be read: {error.strerror}") from None
+    if len(data) > _SECRET_FILE_MAX_BYTES:
+        raise ConfigError(f"the secret's file {path} is larger than {_SECRET_FILE_MAX_BYTES} bytes")
+    try:
+        return data.decode("ascii"), permissions.secret_warnings(path, status)
+    except UnicodeDecodeError:
+        raise ConfigError(f"the secret's file {path} holds other characters than ASCII") from None

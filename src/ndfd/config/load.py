@@ -1,0 +1,187 @@
+"""The configuration of a process: every layer read, merged with the origin of each value, and judged as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
+
+from ndfd.config.context import DEVELOPMENT, ENV_VARIABLE, Context
+from ndfd.config.credentials import read_credentials
+from ndfd.config.environment import read_environment
+from ndfd.config.flags import read_flags
+from ndfd.config.keys import KEYS
+from ndfd.config.layer import Layer, Written
+from ndfd.config.settings import Settings
+from ndfd.errors import ConfigError
+from ndfd.model.configuration import Candidate, Mistake, Origin, OriginKind, Setting
+
+_DEFAULT = Origin(OriginKind.DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used."""
+
+    settings: Settings
+    #: By path, every key.
+    resolved: Mapping[str, Setting]
+    #: SHA-256 of all values but secrets, in hexadecimal.
+    hash: str
+    #: The files that were read, weakest first.
+    files: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the sources say, and what is wrong with it."""
+
+    #: None when there are mistakes.
+    settings: Settings | None
+    #: By path, every key; values that cannot be used are left out.
+    resolved: Mapping[str, Setting]
+    hash: str
+    files: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+    warnings: tuple[str, ...]
+
+    def accepted(self) -> Loaded:
+        """`ConfigError`, with a line for each mistake, unless there are none."""
+        if self.settings is None:
+            raise refusal(self.mistakes)
+        return Loaded(self.settings, self.resolved, self.hash, self.files, self.warnings)
+
+
+def read(context: Context) -> Reading:
+    """Reads all layers of a process. Mistakes are given back, not raised."""
+    # TOML with positions takes 30 ms to import: not for a process without files.
+    paths = context.files()
+    named = _read_files(paths) if paths else []
+    layers = [layer for _, layer in named]
+    layers += read_environment(context.environment)
+    layers.append(read_flags(context.flags))
+    if context.credentials_dir is not None:
+        layers.append(read_credentials(context.credentials_dir))
+    return _judge(layers, [name for name, _ in named], _missing_environment(context))
+
+
+def load(context: Context) -> Loaded:
+    """As `read`, for those who can use a sound configuration only."""
+    return read(context).accepted()
+
+
+def read_files(paths: Sequence[Path]) -> Reading:
+    """Reads these files alone, the later the stronger; `ConfigError` for one that is not there."""
+    named = _read_files(paths)
+    found = {name for name, _ in named}
+    for path in paths:
+        if str(path) not in found:
+            raise ConfigError(f"{path}: there is no such file", hint="check the path")
+    return _judge([layer for _, layer in named], [name for name, _ in named])
+
+
+def refusal(mistakes: Sequence[Mistake]) -> ConfigError:
+    """The error for a configuration with mistakes."""
+    if len(mistakes) == 1:
+        return ConfigError(str(mistakes[0]))
+    return ConfigError(
+        f"the configuration has {len(mistakes)} mistakes", details=tuple(str(mistake) for mistake in mistakes)
+    )
+
+
+def _read_files(paths: Sequence[Path]) -> list[tuple[str, Layer]]:
+    from ndfd.config.files import read_file
+
+    return [(str(path), layer) for path in paths if (layer := read_file(path)) is not None]
+
+
+class _LayerSource(PydanticBaseSettingsSource):
+    """A layer as pydantic-settings asks for it; which layer wins is its decision, by their order."""
+
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(Settings)
+        self._values: dict[str, dict[str, Any]] = {}
+        for path, written in layer.values.items():
+            group, _, name = path.partition(".")
+            self._values.setdefault(group, {})[name] = written.raw
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """A whole group at a time."""
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All groups."""
+        return self._values
+
+
+def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, ...] = ()) -> Reading:
+    mistakes = [mistake for layer in layers for mistake in layer.mistakes]
+    # A secret's own key and that of its file are one key to the rules.
+    refused = {mistake.key.removesuffix("_file") for mistake in mistakes if mistake.key is not None}
+    strongest_first = tuple(reversed(layers))
+    resolved = {path: _setting(path, strongest_first) for path in KEYS}
+    settings: Settings | None = None
+    try:
+        sources = tuple(_LayerSource(layer) for layer in strongest_first)
+        # mypy takes the signature from the fields, as for a plain model.
+        settings = Settings(_build_sources=(sources, {}))  # type: ignore[call-arg]
+    except ValidationError as error:
+        # Each value has been read by its kind before: what is left are the rules between keys.
+        mistakes += _broken_rules(error, resolved, refused)
+    return Reading(
+        settings=None if mistakes else settings,
+        resolved=MappingProxyType(resolved),
+        hash=hash_of(resolved),
+        files=tuple(files),
+        mistakes=tuple(mistakes),
+        warnings=tuple(dict.fromkeys(warning for layer in layers for warning in layer.warnings)) + warnings,
+    )
+
+
+def _setting(path: str, strongest_first: Sequence[Layer]) -> Setting:
+    written: list[Written] = [layer.values[path] for layer in strongest_first if path in layer.values]
+    candidates = [Candidate(each.origin, each.text) for each in written]
+    winner, *shadowed = [*candidates, Candidate(_DEFAULT, KEYS[path].default_text)]
+    return Setting(path, winner.origin, winner.value, tuple(shadowed))
+
+
+def _broken_rules(error: ValidationError, resolved: Mapping[str, Setting], refused: set[str]) -> list[Mistake]:
+    mistakes = []
+    for fault in error.errors(include_url=False, include_input=False):
+        group = ".".join(map(str, fault["loc"]))
+        keys = [f"{group}.{key}" if group else key for key in fault["ctx"]["keys"]]
+        # A rule about a key that could not be read says nothing: its default stood in for it.
+        if refused.isdisjoint(keys):
+            at = max((resolved[key] for key in keys), key=lambda setting: _strength(setting.origin))
+            mistakes.append(Mistake(at.origin, fault["msg"], at.key))
+    return mistakes
+
+
+def _strength(origin: Origin) -> int:
+    return list(OriginKind).index(origin.kind)
+
+
+def hash_of(resolved: Mapping[str, Setting]) -> str:
+    """SHA-256 of all values but secrets, in hexadecimal: of a secret even a hash helps who guesses."""
+    lines = (f"{path} = {setting.value}\n" for path, setting in resolved.items() if not KEYS[path].kind.secret)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _missing_environment(context: Context) -> tuple[str, ...]:
+    """A warning for an NDFD_ENV, perhaps mistyped, that no file belongs to."""
+    if context.env is None or context.system_dir is None or context.env == DEVELOPMENT:
+        return ()
+    path = context.system_dir / f"config.{context.env}.toml"
+    if path.exists():
+        return ()
+    others = sorted(each.name for each in context.system_dir.glob("config.?*.toml"))
+    there_are = f"; there are {', '.join(others)}" if others else ""
+    return (f"{ENV_VARIABLE}={context.env} names {path}, which is not there{there_are}",)

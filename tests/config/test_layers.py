@@ -1,0 +1,130 @@
+"""Which layer wins, and that the winner is named, as layers come and go."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ndfd.config.context import Context
+from ndfd.config.keys import KEYS
+from ndfd.config.load import read
+from ndfd.model.configuration import SECRET
+from tests.config.scene import LAYERS, Scene, context
+
+#: For each key, the layers that can set it, with a value of their own each, as TOML has it and as it is shown.
+_NUMBERS = {layer: number for number, layer in enumerate(LAYERS, 2)}
+_SAMPLES: dict[str, tuple[dict[str, str | int | bool], dict[str, str]]] = {
+    "swarm.workers": (
+        {layer: n for layer, n in _NUMBERS.items() if layer != "credential"},
+        {layer: str(n) for layer, n in _NUMBERS.items()},
+    ),
+    "runtime.max_memory": (
+        {layer: f"{n}GB" for layer, n in _NUMBERS.items() if layer != "credential"},
+        {layer: f'"{n}GB"' for layer, n in _NUMBERS.items()},
+    ),
+    "network.stall_timeout": (
+        {layer: f"{n}m" for layer, n in _NUMBERS.items() if layer not in ("credential", "alias")},
+        {layer: f'"{n}m"' for layer, n in _NUMBERS.items()},
+    ),
+    "logging.output": (
+        {layer: f"/var/log/{n}" for layer, n in _NUMBERS.items() if layer not in ("credential", "alias")},
+        {layer: f'"/var/log/{n}"' for layer, n in _NUMBERS.items()},
+    ),
+    "security.token": (
+        {layer: f"secret-of-the-layer-{n}" for layer, n in _NUMBERS.items() if layer not in ("flag", "alias")},
+        dict.fromkeys(_NUMBERS, SECRET),
+    ),
+}
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_strongest_layer_that_is_left_wins_and_names_all_it_shadows(data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(sorted(_SAMPLES)))
+    values, shown = _SAMPLES[key]
+    removals = data.draw(st.permutations(sorted(values)))
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(Path(folder), key, dict(values))
+        for removal in (None, *removals):
+            scene.values.pop(removal, None)  # type: ignore[call-overload]
+            scene.write()
+            reading = read(scene.context())
+            assert reading.mistakes == ()
+            left = [layer for layer in reversed(LAYERS) if layer in scene.values]
+            setting = reading.resolved[key]
+            found = [(str(setting.origin), setting.value)]
+            found += [(str(each.origin), each.value) for each in setting.shadowed]
+            default = ("built-in default", KEYS[key].default_text)
+            assert found == [*((scene.origin(layer), shown[layer]) for layer in left), default]
+
+
+def test_the_settings_hold_what_the_winner_says(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "swarm.workers", dict(_SAMPLES["swarm.workers"][0]))
+    while scene.values:
+        scene.write()
+        strongest = [layer for layer in LAYERS if layer in scene.values][-1]
+        loaded = read(scene.context()).accepted()
+        assert loaded.settings.swarm.workers == scene.values.pop(strongest)
+
+
+def test_the_last_of_several_flags_counts(tmp_path: Path) -> None:
+    loaded = read(context(tmp_path, flags=("swarm.workers=3", "swarm.workers=4"))).accepted()
+    assert loaded.settings.swarm.workers == 4
+
+
+def test_files_of_conf_d_count_in_the_order_of_their_names(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/conf.d"
+    folder.mkdir(parents=True)
+    for name in ("9.toml", "10.toml", "a.toml", ".#a.toml", "z.toml.bak"):
+        (folder / name).write_text(f'[logging]\noutput = "/{name}"\n')
+    loaded = read(context(tmp_path)).accepted()
+    assert loaded.settings.logging.output == Path("/a.toml")
+    assert [Path(name).name for name in loaded.files] == ["10.toml", "9.toml", "a.toml"]
+
+
+def test_a_service_reads_no_file_of_a_user_or_of_the_folder_it_was_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path, "swarm.workers", {"config.toml": 2, "user": 3, "local": 4})
+    scene.write()
+    for name, value in scene.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.chdir(tmp_path / "here")
+    assert read(Context.of_process(service=False)).accepted().settings.swarm.workers == 4
+    assert read(Context.of_process(service=True)).accepted().settings.swarm.workers == 2
+
+
+@pytest.mark.parametrize(("env", "workers"), [(None, 3), ("production", 3), ("development", 4)])
+def test_the_file_of_the_working_folder_counts_in_development_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, env: str | None, workers: int
+) -> None:
+    scene = Scene(tmp_path, "swarm.workers", {"user": 3, "local": 4})
+    scene.write()
+    for name, value in scene.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.delenv("NDFD_ENV") if env is None else monkeypatch.setenv("NDFD_ENV", env)
+    monkeypatch.chdir(tmp_path / "here")
+    assert read(Context.of_process(service=False)).accepted().settings.swarm.workers == workers
+
+
+def test_an_environment_that_no_file_belongs_to_is_warned_of_with_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "config.production.toml").touch()
+    reading = read(Context(environment={}, system_dir=tmp_path, env="prodution"))
+    (said,) = reading.warnings
+    assert said.startswith(f"NDFD_ENV=prodution names {tmp_path}/config.prodution.toml, which is not there")
+    assert said.endswith("; there are config.production.toml")
+
+
+def test_a_private_daemon_reads_no_file_and_stays_in_its_folder(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, "swarm.workers", {"config.toml": 2, "user": 3, "variable": 5})
+    scene.write()
+    settings = read(scene.context().private(tmp_path / "mine")).accepted().settings
+    assert settings.swarm.workers == 5
+    assert settings.network.socket_dir == tmp_path / "mine"
+    assert (settings.network.bind_address, settings.logging.output) == ("off", "stderr")

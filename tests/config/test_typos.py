@@ -1,0 +1,113 @@
+"""Every slip of the pen in every key, wherever a key can be written, is refused, and the right key is suggested."""
+
+from __future__ import annotations
+
+import string
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ndfd.config.context import Context
+from ndfd.config.environment import VARIABLES
+from ndfd.config.keys import GROUPS
+from ndfd.config.layer import PATHS
+from ndfd.config.load import read, read_files
+
+#: Of the slips, so many must have the right key as their suggestion.
+RIGHT_MIN = 0.98
+
+BARE = string.ascii_lowercase + string.digits + "_-"
+
+
+def slips(name: str, alphabet: str) -> Iterator[str]:
+    """Every name that one character left out, put in, replaced or swapped with the next one makes."""
+    found = {name[:i] + name[i + 1 :] for i in range(len(name))}
+    found |= {name[:i] + name[i + 1] + name[i] + name[i + 2 :] for i in range(len(name) - 1)}
+    found |= {name[:i] + c + name[i + 1 :] for i in range(len(name)) for c in alphabet}
+    found |= {name[:i] + c + name[i:] for i in range(len(name) + 1) for c in alphabet}
+    yield from sorted(found - {name, ""})
+
+
+def check(right: Counter[bool], missed: list[str], what: str) -> None:
+    share = right[True] / right.total()
+    print(f"{what}: {right.total()} slips refused, {share:.2%} with the right suggestion")
+    assert share >= RIGHT_MIN, missed[:20]
+
+
+def test_in_files_every_slip_in_a_key_is_refused_where_it_stands(tmp_path: Path) -> None:
+    right: Counter[bool] = Counter()
+    missed: list[str] = []
+    for path in PATHS:
+        group, _, name = path.partition(".")
+        wrong = [slip for slip in slips(name, BARE + string.ascii_uppercase) if f"{group}.{slip}" not in PATHS]
+        for some in (wrong[at : at + 1000] for at in range(0, len(wrong), 1000)):
+            file = tmp_path / "config.toml"
+            file.write_text("".join([f"[{group}]\n", *(f'"{slip}" = 1\n' for slip in some)]))
+            mistakes = read_files([file]).mistakes
+            assert [(mistake.origin.line, mistake.key) for mistake in mistakes] == [
+                (line, f"{group}.{slip}") for line, slip in enumerate(some, 2)
+            ]
+            for mistake in mistakes:
+                right[mistake.suggestion == path] += 1
+                if mistake.suggestion != path:
+                    missed.append(f"{mistake.key}: {mistake.suggestion}")
+    check(right, missed, "files, keys")
+
+
+def test_in_files_every_slip_in_a_group_is_refused_where_it_stands(tmp_path: Path) -> None:
+    right: Counter[bool] = Counter()
+    missed: list[str] = []
+    for group in GROUPS:
+        wrong = [slip for slip in slips(group, BARE) if slip not in GROUPS]
+        file = tmp_path / "config.toml"
+        file.write_text("".join(f"[{slip}]\nkey = 1\n" for slip in wrong))
+        mistakes = read_files([file]).mistakes
+        assert [(mistake.origin.line, mistake.key) for mistake in mistakes] == [
+            (2 * number + 1, slip) for number, slip in enumerate(wrong)
+        ]
+        for mistake in mistakes:
+            right[mistake.suggestion == f"[{group}]"] += 1
+            if mistake.suggestion != f"[{group}]":
+                missed.append(f"{mistake.key}: {mistake.suggestion}")
+    check(right, missed, "files, groups")
+
+
+def test_in_the_environment_every_slip_is_refused() -> None:
+    right: Counter[bool] = Counter()
+    missed: list[str] = []
+    for name in VARIABLES:
+        wrong = [slip for slip in slips(name, string.ascii_uppercase + string.digits + "_x") if slip not in VARIABLES]
+        mistakes = read(Context(environment=dict.fromkeys(wrong, "1"))).mistakes
+        assert sorted(mistake.origin.name for mistake in mistakes) == sorted(wrong)
+        for mistake in mistakes:
+            right[mistake.suggestion == name] += 1
+            if mistake.suggestion != name:
+                missed.append(f"{mistake.origin.name}: {mistake.suggestion}")
+    check(right, missed, "variables")
+
+
+def test_on_the_command_line_every_slip_is_refused() -> None:
+    right: Counter[bool] = Counter()
+    missed: list[str] = []
+    for path in PATHS:
+        wrong = [slip for slip in slips(path, BARE + ".") if slip not in PATHS]
+        mistakes = read(Context(environment={}, flags=tuple(f"{slip}=1" for slip in wrong))).mistakes
+        assert [mistake.origin.name for mistake in mistakes] == [f"--set {slip}" for slip in wrong]
+        for mistake in mistakes:
+            right[mistake.suggestion == path] += 1
+            if mistake.suggestion != path:
+                missed.append(f"{mistake.origin.name}: {mistake.suggestion}")
+    check(right, missed, "flags")
+
+
+@pytest.mark.parametrize("slip", ["work ers = 1", 'workers" = 1', "workers== 1", "=workers = 1", "workers 1", "#"])
+def test_a_slip_that_makes_no_toml_is_refused_or_sets_nothing(tmp_path: Path, slip: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[swarm]\n{slip}\n")
+    reading = read_files([file])
+    if slip == "#":
+        assert reading.resolved["swarm.workers"].value == '"auto"'
+    else:
+        assert [mistake.origin.line for mistake in reading.mistakes] == [2]
