@@ -29,7 +29,7 @@ class Scene:
     calls: list[asyncio.Task[Result]] = field(default_factory=list)
 
     async def ask(
-        self, *, uid: int = 7, deadline_s: float | None = None, name: str | None = None, on_page: OnPage | None = None
+        self, *, uid: int = 7, deadline_s: float = 60.0, name: str | None = None, on_page: OnPage | None = None
     ) -> asyncio.Task[Result]:
         """A caller asks for a conversion; returns when the pool has heard it."""
         options = ConvertOptions(deadline_s=deadline_s, name=name)
@@ -46,9 +46,9 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(workers: int = 1, *, max_queue: int = 10, jobs_per_worker: int = 100) -> AsyncIterator[Scene]:
+async def scene(workers: int = 1, *, jobs_per_worker: int = 100) -> AsyncIterator[Scene]:
     """A pool that runs, until the end of the block."""
-    limits = PoolLimits(workers, max_queue, 60.0, 100.0, jobs_per_worker, rss_max_bytes=50_000_000)
+    limits = PoolLimits(workers, jobs_per_worker, rss_max_bytes=50_000_000)
     spawner, clock = FakeSpawner(), FakeClock()
     pool = Pool(spawner, limits, clock)
     await pool.start()

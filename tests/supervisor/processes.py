@@ -33,9 +33,7 @@ class Running:
         self.pool = pool
         self.zygote = zygote
 
-    async def convert(
-        self, text: str, *, uid: int = 0, deadline_s: float | None = None, on_page: OnPage | None = None
-    ) -> str:
+    async def convert(self, text: str, *, uid: int = 0, deadline_s: float = 60.0, on_page: OnPage | None = None) -> str:
         """Converts a document of this text."""
         document_fd = platform.sealed_memfd("document", text.encode())
         try:
@@ -49,7 +47,7 @@ class Running:
         finally:
             os.close(document_fd)
 
-    async def begin(self, text: str, *, uid: int = 0, deadline_s: float | None = None) -> asyncio.Task[str]:
+    async def begin(self, text: str, *, uid: int = 0, deadline_s: float = 60.0) -> asyncio.Task[str]:
         """Begins a conversion; returns when its first page is done, so that a worker is known to be at it."""
         begun = asyncio.Event()
         call = asyncio.create_task(
@@ -66,11 +64,13 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(workers: int = 2, max_queue: int = 50, jobs_per_worker: int = 1000) -> AsyncIterator[Running]:
+async def running(
+    workers: int = 2, jobs_per_worker: int = 1000, zygote_options: ZygoteOptions | None = None
+) -> AsyncIterator[Running]:
     """A pool over real processes. No process of it is left afterwards, and no descriptor."""
     children, descriptors = set(processes()), open_descriptors()
-    zygote = Zygote(options())
-    pool = Pool(zygote, PoolLimits(workers, max_queue, 60.0, 60.0, jobs_per_worker))
+    zygote = Zygote(zygote_options or options())
+    pool = Pool(zygote, PoolLimits(workers, jobs_per_worker))
     await pool.start()
     started = set(processes()) - children
     try:

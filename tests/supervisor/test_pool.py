@@ -74,18 +74,6 @@ def test_conversions_wait_in_order() -> None:
     run(body())
 
 
-def test_one_more_than_may_run_and_wait_is_told_to_try_again() -> None:
-    async def body() -> None:
-        async with scene(workers=2, max_queue=1) as it:
-            for _ in range(3):
-                await it.ask()
-            with pytest.raises(Busy):
-                await it.pool.convert(it.document_fd, it.spawner.workers[0].jobs[0].options, uid=7)
-            assert it.pool.snapshot().queued == 1
-
-    run(body())
-
-
 def test_a_failure_that_the_worker_names_reaches_the_caller_and_the_worker_stays() -> None:
     async def body() -> None:
         async with scene() as it:
@@ -208,16 +196,6 @@ def test_the_deadline_counts_from_the_call_and_the_worker_is_told_the_rest() -> 
             done(it.worker)
             await first
             assert it.worker.jobs[-1].deadline_s == pytest.approx(20)
-
-    run(body())
-
-
-def test_a_deadline_is_never_above_the_maximum_and_has_a_default() -> None:
-    async def body() -> None:
-        async with scene(workers=2) as it:
-            await it.ask(deadline_s=1e9)
-            await it.ask()
-            assert [worker.jobs[0].deadline_s for worker in it.spawner.workers] == [100, 60]
 
     run(body())
 
@@ -408,7 +386,7 @@ def test_a_start_without_any_worker_fails() -> None:
     async def body() -> None:
         spawner = FakeSpawner()
         spawner.refusal = WorkerStartFailed("no worker can be forked: too many processes")
-        pool = Pool(spawner, PoolLimits(2, 1, 1.0, 1.0, 1), FakeClock())
+        pool = Pool(spawner, PoolLimits(2, 1), FakeClock())
         with pytest.raises(WorkerStartFailed, match="too many processes"):
             await pool.start()
         assert spawner.closed

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
+from pathlib import Path
 
 import psutil
 import pytest
 
+from ndfd import platform
 from ndfd.errors import (
     ConversionOutOfMemory,
     ConversionTimeout,
@@ -71,7 +74,7 @@ def test_conversions_run_on_all_workers_at_once() -> None:
 
 def test_many_more_conversions_than_workers_all_end() -> None:
     async def body() -> None:
-        async with running(workers=3, max_queue=200, jobs_per_worker=20) as it:
+        async with running(workers=3, jobs_per_worker=20) as it:
             texts = [f"n{number}" for number in range(200)]
             assert await asyncio.gather(*(it.convert("echo " + text) for text in texts)) == texts
 
@@ -216,6 +219,54 @@ def test_a_worker_has_given_up_what_it_does_not_need() -> None:
     run(body())
 
 
+def test_zygote_and_workers_run_on_the_named_cpus_only() -> None:
+    async def body() -> None:
+        cpu = max(platform.allowed_cpus())
+        async with running(zygote_options=dataclasses.replace(options(), cpus=frozenset({cpu}))) as it:
+            for pid in (it.zygote.pid, *(worker.pid for worker in it.pool.snapshot().workers)):
+                assert f"Cpus_allowed_list:\t{cpu}\n" in Path(f"/proc/{pid}/status").read_text()
+
+    run(body())
+
+
+def test_a_cpu_that_is_not_there_is_named() -> None:
+    async def body() -> None:
+        before = open_descriptors()
+        cpus = platform.allowed_cpus() | {9998, 9999}
+        pool = Pool(Zygote(dataclasses.replace(options(), cpus=cpus)), PoolLimits(1, 1))
+        with pytest.raises(WorkerStartFailed, match=r"\[swarm\] cpus .* not there or not allowed: 9998, 9999$"):
+            await pool.start()
+        await pool.stop()
+        assert open_descriptors() == before
+
+    run(body())
+
+
+def test_workers_see_the_environment_they_are_given_and_no_more() -> None:
+    async def body() -> None:
+        given = {name: value for name, value in os.environ.items() if name != "HOME"} | {"NDFD_TEST": "given"}
+        async with running(zygote_options=dataclasses.replace(options(), environment=given)) as it:
+            assert await it.convert("environment NDFD_TEST") == "given"
+            assert await it.convert("environment HOME") == "(not set)"
+
+    run(body())
+
+
+def test_shrinking_and_growing_over_real_processes_loses_no_conversion_and_no_process() -> None:
+    async def body() -> None:
+        async with running(workers=4) as it:
+            calls = [asyncio.create_task(it.convert(f"echo n{number}")) for number in range(200)]
+            for number, call in enumerate(calls):
+                await call
+                it.pool.reconfigure(PoolLimits(1 + number % 4, 30 + number % 7))
+            it.pool.reconfigure(PoolLimits(2, 100))
+            await all_idle(it)
+            assert [call.result() for call in calls] == [f"n{number}" for number in range(200)]
+            assert len(psutil.Process().children(recursive=True)) == 3
+
+    run(body())
+
+
 def test_what_the_engine_says_of_a_document_reaches_the_caller() -> None:
     async def body() -> None:
         async with running(workers=1) as it:
@@ -308,7 +359,7 @@ def test_killing_zygote_and_worker_together_is_mended() -> None:
 def test_a_zygote_that_cannot_work_says_why(word: str, kind: type[NdfdError], message: str) -> None:
     async def body() -> None:
         before = open_descriptors()
-        pool = Pool(Zygote(options(word)), PoolLimits(1, 1, 1.0, 1.0, 1))
+        pool = Pool(Zygote(options(word)), PoolLimits(1, 1))
         with pytest.raises(kind, match=message):
             await pool.start()
         await pool.stop()

@@ -22,14 +22,14 @@ from ndfd.worker.sample import SAMPLE_PDF
 from tests.supervisor.fake_pool import run
 from tests.supervisor.processes import DOUBLE, lives
 
-LIMITS = PoolLimits(1, 5, 30.0, 30.0, 100)
+LIMITS = PoolLimits(1, 100)
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
 def test_the_built_in_document_is_converted(output_format: OutputFormat) -> None:
     async def body() -> None:
         async with pool_of(SAMPLE_PDF) as (pool, fd):
-            result = await pool.convert(fd, ConvertOptions(output_format), uid=0)
+            result = await pool.convert(fd, ConvertOptions(output_format, deadline_s=30.0), uid=0)
             rendered = os.pread(result.fd, result.report.size_bytes, 0)
             os.close(result.fd)
             assert b"The engine reads this line before any other." in rendered
@@ -48,7 +48,7 @@ def test_what_is_no_sound_document_is_named(content: bytes, kind: type[Exception
     async def body() -> None:
         async with pool_of(content) as (pool, fd):
             with pytest.raises(kind):
-                await pool.convert(fd, ConvertOptions(), uid=0)
+                await pool.convert(fd, ConvertOptions(deadline_s=30.0), uid=0)
 
     run(body())
 

@@ -49,6 +49,10 @@ def pid(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     return 1, str(os.getpid()).encode()
 
 
+def environment(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    return 1, os.environ.get(argument, "(not set)").encode()
+
+
 def wait(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     """Finishes one page of two, and the other when it is sent SIGUSR1."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})

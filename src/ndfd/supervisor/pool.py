@@ -1,4 +1,4 @@
-"""The pool: a fixed number of workers, a queue before them, and what becomes of both.
+"""The pool: a set number of workers, a queue before them, and what becomes of both.
 
 Everything happens in the event loop, on events: a frame, a process's end, a timer, a call. Nothing is polled.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import itertools
 import os
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -31,6 +33,7 @@ from ndfd.supervisor.back_off import BackOff
 from ndfd.supervisor.conversion import Conversion, OnPage, Result
 from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.spawner import Clock, Spawner, Timer, Worker
+from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, wanted
 from ndfd.supervisor.states import Action, Event
 
 _log = structlog.get_logger(__name__)
@@ -38,24 +41,6 @@ _log = structlog.get_logger(__name__)
 #: Seconds that `stop` waits for killed workers: the kernel ends them in milliseconds, unless one hangs in it (a dead
 #: network file system), which nobody can end.
 _STOP_WAIT_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class PoolLimits:
-    """How much at once, and how much of one worker."""
-
-    #: Worker processes.
-    workers: int
-    #: Conversions that may wait beyond those that the workers are busy with.
-    max_queue: int
-    #: Seconds for a conversion whose caller named no deadline, and the most that a caller gets.
-    default_deadline_s: float
-    max_deadline_s: float
-    #: Conversions after which a worker is replaced.
-    jobs_per_worker: int
-    #: Resident set above which an idle worker is replaced: what a parser keeps of its largest document is given back
-    #: only so. Ten times what a fresh one has.
-    rss_max_bytes: int = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +64,25 @@ class Snapshot:
 class Pool:
     """Made within the event loop that all its calls come from. Call `start` first and `stop` last."""
 
-    def __init__(self, spawner: Spawner, limits: PoolLimits, clock: Clock | None = None) -> None:
+    def __init__(
+        self, spawner: Spawner, limits: PoolLimits, clock: Clock | None = None, numbers: Iterator[int] | None = None
+    ) -> None:
+        """`numbers` are those that its workers get; pools of one daemon share them."""
         self._spawner = spawner
         self._limits = limits
+        self._numbers = itertools.count(1) if numbers is None else numbers
         self._clock: Clock = clock or asyncio.get_running_loop()
         self._engine: EngineStatus | None = None
         self._workers: dict[int, PooledWorker] = {}
         self._waiting: deque[Conversion] = deque()
         self._spawning: set[asyncio.Task[Worker]] = set()
-        self._workers_made = 0
         self._conversions_made = 0
         #: Conversions taken on and not ended.
         self._in_flight = 0
         self._back_off = BackOff()
         self._retry: Timer | None = None
         self._start_error: NdfdError | None = None
+        self._winding_down = False
         self._closing = False
         self._stopping = False
         self._unchanged: asyncio.Future[None] | None = None
@@ -105,7 +94,7 @@ class Pool:
         """Returns when every worker has been started or could not be; `WorkerStartFailed` when none could."""
         self._engine = await self._spawner.start()
         self._fill()
-        while any(worker.state is WorkerState.STARTING for worker in self._workers.values()):
+        while any(worker.process is None for worker in self._workers.values()):
             await self._change()
         if not self._workers:
             error = self._start_error or WorkerStartFailed("no worker could be started")
@@ -118,13 +107,15 @@ class Pool:
     ) -> Result:
         """Converts the document behind `document_fd`, which stays the caller's and must stay open until the return.
 
-        `on_page` is called for each finished page, from the event loop, never after the return. The result's
-        descriptor is the caller's to close. Fails with the errors of `ndfd.errors`; `Busy` when the queue is full, or
-        when no worker was free before the deadline. Cancelling ends the work: the worker is killed and replaced.
+        `options.deadline_s` is set: which deadline holds is decided before. `on_page` is called for each finished page,
+        from the event loop, never after the return. The result's descriptor is the caller's to close. Fails with the
+        errors of `ndfd.errors`; `Busy` when no worker was free before the deadline. Cancelling ends the work: the
+        worker is killed and replaced.
         """
-        self._check_takes_work()
-        now = self._clock.time()
-        deadline_s = min(options.deadline_s or self._limits.default_deadline_s, self._limits.max_deadline_s)
+        if self._closing:
+            raise ShuttingDown("the daemon is stopping and takes no new documents")
+        deadline_s, now = options.deadline_s, self._clock.time()
+        assert deadline_s is not None, "a conversion without a deadline"
         self._conversions_made += 1
         conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now)
         try:
@@ -135,6 +126,7 @@ class Pool:
         self._in_flight += 1
         self._waiting.append(conversion)
         try:
+            self._fill()
             self._dispatch()
             result = await conversion.outcome
         except BaseException as error:
@@ -146,6 +138,7 @@ class Pool:
             timer.cancel()
             conversion.let_go()
             self._in_flight -= 1
+            self._retire_surplus()
             self._changed()
         self._succeeded += 1
         self._pages += result.report.pages
@@ -163,6 +156,27 @@ class Pool:
             pages=self._pages,
             warnings=() if self._start_error is None else (f"no worker can be started: {self._start_error}",),
         )
+
+    def reconfigure(self, limits: PoolLimits) -> None:
+        """`limits` hold from now on; no conversion is lost by it.
+
+        Missing workers are started, each beside those on their way out only when one of them has ended: there are
+        never more processes than the higher of both numbers. Surplus ones end at once, or with their conversion.
+        """
+        self._limits = limits
+        for worker in [each for each in self._workers.values() if each.state is WorkerState.IDLE]:
+            if worker.served >= limits.jobs_per_worker:
+                self._apply(worker, Event.CONDEMNED)
+        self._fill()
+        self._retire_surplus()
+
+    def wind_down(self) -> None:
+        """From now on there are no more workers than conversions, but always one: for a pool that another one follows.
+
+        `convert` works as before for whoever still holds this pool. `stop` ends it.
+        """
+        self._winding_down = True
+        self._retire_surplus()
 
     async def drain(self) -> None:
         """Takes no new conversion from now on (`ShuttingDown`); returns when none waits or runs."""
@@ -193,12 +207,6 @@ class Pool:
 
     # The queue
 
-    def _check_takes_work(self) -> None:
-        if self._closing:
-            raise ShuttingDown("the daemon is stopping and takes no new documents")
-        if self._in_flight >= self._limits.workers + self._limits.max_queue:
-            raise Busy(f"{self._in_flight} conversions run or wait, which is all that is allowed")
-
     def _dispatch(self) -> None:
         idle = sorted(
             (worker for worker in self._workers.values() if worker.state is WorkerState.IDLE),
@@ -208,7 +216,7 @@ class Pool:
         plan = assign(
             (conversion.uid for conversion in self._waiting),
             (worker.idle() for worker in idle),
-            coming=self._limits.workers - len(idle) - busy,
+            coming=self._wanted() - len(idle) - busy,
         )
         given = [(self._waiting[position], self._workers[number]) for position, number in plan.give.items()]
         for conversion, worker in given:
@@ -248,12 +256,19 @@ class Pool:
 
     # The workers
 
+    def _wanted(self) -> int:
+        return wanted(self._limits, self._in_flight, winding_down=self._winding_down)
+
+    def _retire_surplus(self) -> None:
+        if not self._stopping:
+            for worker in to_retire(self._workers.values(), self._wanted()):
+                self._apply(worker, Event.CONDEMNED)
+
     def _fill(self) -> None:
-        if self._stopping or self._retry is not None:
+        if self._engine is None or self._stopping or self._retry is not None:
             return
-        while len(self._workers) < self._limits.workers:
-            self._workers_made += 1
-            worker = PooledWorker(self._workers_made, self._clock.time(), self._received, self._violated, self._ended)
+        while len(self._workers) < self._wanted():
+            worker = PooledWorker(next(self._numbers), self._clock.time(), self._received, self._violated, self._ended)
             self._workers[worker.number] = worker
             task = asyncio.create_task(self._spawner.spawn(worker.number, worker), name=f"spawn {worker.number}")
             self._spawning.add(task)
@@ -340,6 +355,8 @@ class Pool:
             return "it ran out of memory"
         if worker.served >= self._limits.jobs_per_worker:
             return f"it has ended {worker.served} conversions"
+        if surplus(self._workers.values(), self._wanted()) > 0:
+            return "there are more workers than are wanted"
         rss_bytes = worker.process.resident_bytes()
         return f"it holds {rss_bytes} bytes" if rss_bytes > self._limits.rss_max_bytes else None
 

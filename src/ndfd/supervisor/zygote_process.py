@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,10 @@ class ZygoteOptions:
     memory_bytes: int
     #: Folders of the fonts for text whose font is not embedded.
     font_dirs: tuple[Path, ...] = ()
+    #: The CPUs that it and its workers run on; None for those of this process.
+    cpus: frozenset[int] | None = None
+    #: Its environment and its workers'; None for this process's.
+    environment: Mapping[str, str] | None = None
     #: The program; a frozen daemon names itself here.
     command: tuple[str, ...] = (sys.executable, "-m", "ndfd.worker.zygote")
     #: Seconds until it must be ready: loading takes well under one, on a cold disk some.
@@ -226,6 +231,7 @@ def _start(options: ZygoteOptions) -> tuple[Channel, subprocess.Popen[bytes], in
                     _command(options, theirs),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    env=options.environment,
                     # A Ctrl-C in the daemon's terminal is for the daemon.
                     start_new_session=True,
                     pass_fds=(theirs.fileno(),),
@@ -247,6 +253,8 @@ def _disown(answer: asyncio.Future[WorkerProcess]) -> None:
 
 def _command(options: ZygoteOptions, channel: Channel) -> list[str]:
     command = [*options.command, "--channel", str(channel.fileno()), "--memory-limit", str(options.memory_bytes)]
+    if options.cpus is not None:
+        command += ["--cpus", ",".join(map(str, sorted(options.cpus)))]
     for folder in options.font_dirs:
         command += ["--font-dir", str(folder)]
     return command

@@ -34,6 +34,8 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     # with the zygote: what is loaded now is put out of its sight (gc.freeze in Python's documentation).
     gc.disable()
     try:
+        if options.cpus is not None:
+            platform.run_on_cpus(options.cpus)
         engine = prepare(options.font_dir)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
@@ -51,8 +53,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ndfd.worker.zygote", description="Started by the daemon, not by hand.")
     parser.add_argument("--channel", type=int, required=True, metavar="FD", help="the control channel")
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES", help="address space of a worker")
+    parser.add_argument("--cpus", type=_cpus, metavar="N,N,…", help="the CPUs to run on")
     parser.add_argument("--font-dir", action="append", default=[], metavar="DIR", help="a folder of fallback fonts")
     return parser.parse_args(arguments)
+
+
+def _cpus(text: str) -> frozenset[int]:
+    return frozenset(map(int, text.split(",")))
 
 
 class _Child(NamedTuple):

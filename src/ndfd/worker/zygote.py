@@ -1,4 +1,4 @@
-"""The zygote's program: `python -m ndfd.worker.zygote --channel FD --memory-limit BYTES [--font-dir DIR]…`.
+"""The zygote's program: `python -m ndfd.worker.zygote --channel FD --memory-limit BYTES …`.
 
 Started by the supervisor only. It loads the document stack once, and each worker is a copy of it that costs a fork.
 """
