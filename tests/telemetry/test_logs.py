@@ -5,23 +5,11 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
-import pytest
 import structlog
 
 from ndfd.config.settings import LoggingSettings
-from ndfd.telemetry.logs import set_up_logs
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+from ndfd.telemetry.logs import prepare_logs
 
 
 class Terminal(io.StringIO):
@@ -37,7 +25,7 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 def test_away_from_a_terminal_each_record_is_one_line_of_json() -> None:
     stream = io.StringIO()
-    set_up_logs(LoggingSettings(), stream)
+    prepare_logs(LoggingSettings(), stream).use()
     logging.getLogger("uvicorn.error").warning("sent %d bytes", 3, extra={"pid": 4711})
     (line,) = lines(stream)
     assert line["event"] == "sent 3 bytes"
@@ -50,7 +38,7 @@ def test_away_from_a_terminal_each_record_is_one_line_of_json() -> None:
 
 def test_structured_events_and_plain_records_come_in_one_form() -> None:
     stream = io.StringIO()
-    set_up_logs(LoggingSettings(), stream)
+    prepare_logs(LoggingSettings(), stream).use()
     structlog.stdlib.get_logger("ndfd").info("ready", sockets=("a", "b"))
     (line,) = lines(stream)
     assert (line["event"], line["sockets"], line["logger"]) == ("ready", ["a", "b"], "ndfd")
@@ -58,7 +46,7 @@ def test_structured_events_and_plain_records_come_in_one_form() -> None:
 
 def test_a_traceback_stays_on_its_line() -> None:
     stream = io.StringIO()
-    set_up_logs(LoggingSettings(), stream)
+    prepare_logs(LoggingSettings(), stream).use()
     try:
         {}["missing"]
     except KeyError:
@@ -69,7 +57,7 @@ def test_a_traceback_stays_on_its_line() -> None:
 
 def test_on_a_terminal_the_log_is_coloured_and_no_json() -> None:
     stream = Terminal()
-    set_up_logs(LoggingSettings(), stream)
+    prepare_logs(LoggingSettings(), stream).use()
     logging.getLogger("ndfd").warning("careful")
     assert "careful" in stream.getvalue()
     assert "\x1b[" in stream.getvalue()
@@ -78,9 +66,9 @@ def test_on_a_terminal_the_log_is_coloured_and_no_json() -> None:
 
 def test_the_form_can_be_chosen_against_the_stream() -> None:
     terminal, pipe = Terminal(), io.StringIO()
-    set_up_logs(LoggingSettings(format="json"), terminal)
+    prepare_logs(LoggingSettings(format="json"), terminal).use()
     logging.getLogger("ndfd").warning("one")
-    set_up_logs(LoggingSettings(format="console"), pipe)
+    prepare_logs(LoggingSettings(format="console"), pipe).use()
     logging.getLogger("ndfd").warning("two")
     assert terminal.getvalue().startswith("{")
     assert "two" in pipe.getvalue()
@@ -89,7 +77,7 @@ def test_the_form_can_be_chosen_against_the_stream() -> None:
 
 def test_what_is_less_serious_than_the_level_is_not_written() -> None:
     stream = io.StringIO()
-    set_up_logs(LoggingSettings(level="error"), stream)
+    prepare_logs(LoggingSettings(level="error"), stream).use()
     logging.getLogger("ndfd").warning("not written")
     structlog.stdlib.get_logger("ndfd").warning("not written")
     logging.getLogger("ndfd").error("written")
@@ -98,7 +86,7 @@ def test_what_is_less_serious_than_the_level_is_not_written() -> None:
 
 def test_setting_up_twice_does_not_double_the_lines() -> None:
     stream = io.StringIO()
-    set_up_logs(LoggingSettings(), stream)
-    set_up_logs(LoggingSettings(), stream)
+    prepare_logs(LoggingSettings(), stream).use()
+    prepare_logs(LoggingSettings(), stream).use()
     logging.getLogger("ndfd").info("once")
     assert len(lines(stream)) == 1

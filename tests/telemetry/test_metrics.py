@@ -14,7 +14,7 @@ from ndfd.telemetry.metrics import Metrics
 def status() -> DaemonStatus:
     states = (WorkerState.BUSY, WorkerState.IDLE, WorkerState.DEAD)
     workers = tuple(WorkerStatus(n, 100 + n, state, 0, 1.0, 1000) for n, state in enumerate(states))
-    return DaemonStatus("1.2.3", 1, 1.0, (), EngineStatus("pdfium 1", "c"), workers, 7, 0, 0, 0)
+    return DaemonStatus("1.2.3", 1, 1.0, (), EngineStatus("pdfium 1", "c"), workers, 7, 0, 0, 0, 3, "ffff0000000000")
 
 
 def report(pages: int, partial: int = 0, failed: int = 0) -> ConversionReport:
@@ -72,3 +72,16 @@ def test_two_daemons_in_one_process_have_metrics_of_their_own() -> None:
     one, other = Metrics(status), Metrics(status)
     one.converted(OutputFormat.MARKDOWN, report(1), 0.1)
     assert not [name for name in samples(other) if name.startswith("neuraldocflow_documents_processed")]
+
+
+def test_the_configuration_that_holds_and_the_last_attempt_to_change_it_are_told() -> None:
+    metrics = Metrics(status)
+    metrics.reloaded(successful=False)
+    found = samples(metrics)
+    assert found["ndfd_config_generation"] == 3
+    assert found["ndfd_config_hash"] == 0xFFFF00000000
+    assert found["ndfd_config_last_reload_successful"] == 0
+    at = "timestamp_seconds"
+    assert found[f"ndfd_config_last_reload_{at}"] > found[f"ndfd_config_last_reload_success_{at}"]
+    metrics.reloaded(successful=True)
+    assert samples(metrics)["ndfd_config_last_reload_successful"] == 1

@@ -7,9 +7,10 @@ metrics are asked for, so that the two can never disagree.
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -48,6 +49,22 @@ class Metrics:
             buckets=_DURATION_BUCKETS_S,
             registry=self._registry,
         )
+        self._reload_successful = Gauge(
+            "ndfd_config_last_reload_successful",
+            "Whether the last configuration that was read could be used.",
+            registry=self._registry,
+        )
+        self._reload_at = Gauge(
+            "ndfd_config_last_reload_timestamp_seconds",
+            "When a configuration was last read, whether it could be used or not.",
+            registry=self._registry,
+        )
+        self._reload_success_at = Gauge(
+            "ndfd_config_last_reload_success_timestamp_seconds",
+            "When the configuration that holds was read.",
+            registry=self._registry,
+        )
+        self.reloaded(successful=True)
         self._registry.register(_StatusCollector(status))
 
     def converted(self, output: OutputFormat, report: ConversionReport, duration_s: float) -> None:
@@ -64,6 +81,14 @@ class Metrics:
         self._documents.labels("failed", output.value).inc()
         self._errors.labels(error.code).inc()
         self._durations.observe(duration_s)
+
+    def reloaded(self, *, successful: bool) -> None:
+        """Notes that a configuration was read just now."""
+        now = time.time()
+        self._reload_successful.set(successful)
+        self._reload_at.set(now)
+        if successful:
+            self._reload_success_at.set(now)
 
     def render(self) -> tuple[str, bytes]:
         """The Content-Type and the text of all metrics as they are now."""
@@ -92,6 +117,13 @@ class _StatusCollector(Collector):
             sum(worker.rss_bytes for worker in alive),
         )
         yield _gauge("neuraldocflow_queue_depth", "Conversions that wait for a worker.", status.queued)
+        yield _gauge("ndfd_config_generation", "Counts the configurations that this daemon has run.", status.generation)
+        # A sample is a float, which holds 53 bits.
+        yield _gauge(
+            "ndfd_config_hash",
+            "First 48 bits of the SHA-256 of the configuration that holds, secrets left out.",
+            int(status.config_hash[:12] or "0", 16),
+        )
         build = GaugeMetricFamily(
             "ndfd_build_info", "Always 1; its labels say what runs.", labels=["version", "python", "engine", "native"]
         )
