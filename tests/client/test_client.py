@@ -168,11 +168,11 @@ def test_a_result_that_is_not_sealed_or_not_as_long_as_said_is_not_touched() -> 
     os.write(unsealed, b"sound")
     for fd, said in ((unsealed, "not a sealed memfd"), (os.dup(0), "not a sealed memfd")):
         with pytest.raises(ProtocolError, match=said):
-            Conversion(sound.report, fd)
+            Conversion(sound.report, fd, 1)
     longer = sealed_result(b"longer than that", ConvertOptions())
     with pytest.raises(ProtocolError, match="has 16 bytes"):
-        Conversion(sound.report, longer.fd)
-    Conversion(sound.report, sound.fd).close()
+        Conversion(sound.report, longer.fd, 1)
+    Conversion(sound.report, sound.fd, 1).close()
 
 
 def test_no_outcome_leaves_a_descriptor_behind(doors: Doors) -> None:

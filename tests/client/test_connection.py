@@ -14,8 +14,8 @@ import pytest
 from ndfd.client import Client
 from ndfd.errors import Busy, NotPermitted, ProtocolError, ShuttingDown, Unavailable
 from ndfd.model.conversion import ConvertOptions
+from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.varlink_door import VarlinkDoorLimits
 from tests.server.doors import LIMITS, Doors, listening
 
 
@@ -158,7 +158,7 @@ def test_a_result_without_its_descriptor_is_a_protocol_error(tmp_path: Path) -> 
         b'{"pages":1,"pages_partial":0,"pages_failed":0,"media_type":"x","size_bytes":0,"cpu_s":0,"rss_max_bytes":0}'
     )
     with (
-        daemon(tmp_path / "s", saying(b'{"parameters":{"fd":0,"report":' + report + b"}}\0")) as path,
+        daemon(tmp_path / "s", saying(b'{"parameters":{"generation":1,"fd":0,"report":' + report + b"}}\0")) as path,
         Client.connect(path) as client,
         pytest.raises(ProtocolError, match="holds no descriptor"),
     ):
@@ -186,7 +186,7 @@ def test_a_permission_that_is_missing_is_told(tmp_path: Path) -> None:
 
 
 def test_a_connection_too_many_is_busy_and_not_merely_closed(tmp_path: Path) -> None:
-    doors = Doors(tmp_path, VarlinkDoorLimits(connections_max=1), HttpDoorLimits(), LIMITS)
+    doors = Doors(tmp_path, DoorLimits(connections_max=1), HttpDoorLimits(), LIMITS)
     with doors.open(), Client.connect(doors.varlink_path) as first:
         first.status()
         with Client.connect(doors.varlink_path) as second, pytest.raises(Busy):

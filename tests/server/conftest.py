@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.varlink_door import VarlinkDoorLimits
 from tests.server.doors import LIMITS, Doors
 
 
 @pytest.fixture
 def doors(tmp_path: Path) -> Iterator[Doors]:
     """Both doors with limits that no test reaches by accident."""
-    with Doors(tmp_path, VarlinkDoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
+    with Doors(tmp_path, DoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
         yield running

@@ -9,21 +9,25 @@ import http.client
 import os
 import socket
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ndfd import platform
 from ndfd.admission import Limits
-from ndfd.errors import error_from_code
+from ndfd.errors import NdfdError, error_from_code
+from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadReport, Setting
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
+from ndfd.server.access import ACCESS, Rule
+from ndfd.server.generation import DoorLimits, Generation, Serving
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor, HttpDoorLimits
-from ndfd.server.methods import Methods, OnPage
-from ndfd.server.varlink_door import VarlinkDoor, VarlinkDoorLimits
+from ndfd.server.methods import Daemon, Methods, OnPage
+from ndfd.server.occupancy import Held
+from ndfd.server.varlink_door import VarlinkDoor
 
 LIMITS = Limits(document_max_bytes=32 * 1024 * 1024, conversions_max=8, conversions_per_user_max=6)
 
@@ -88,6 +92,24 @@ class ScriptedConversions:
             raise
 
 
+class ScriptedConfigurations:
+    """Stands in for the daemon's: a reload fails with `refusal`, or counts on."""
+
+    def __init__(self) -> None:
+        self.refusal: NdfdError | None = None
+        self.reloads: list[bool] = []
+
+    async def reload(self, *, dry_run: bool) -> ReloadReport:
+        self.reloads.append(dry_run)
+        if self.refusal is not None:
+            raise self.refusal
+        return ReloadReport(1 if dry_run else 2, "c0ffee")
+
+    def configuration(self) -> Configuration:
+        origin = Origin(OriginKind.FILE, "/etc/ndfd/config.toml", 3, 11)
+        return Configuration(1, "c0ffee", 1.7e9, (Setting("swarm.workers", origin, "4"),), ("/etc/ndfd/config.toml",))
+
+
 def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Result:
     """A result as the pool gives it."""
     fd = platform.memfd("result")
@@ -107,7 +129,7 @@ class Doors:
     def __init__(
         self,
         directory: Path,
-        varlink: VarlinkDoorLimits,
+        door: DoorLimits,
         http: HttpDoorLimits,
         limits: Limits,
     ) -> None:
@@ -115,18 +137,30 @@ class Doors:
         self.http_path = directory / "http.sock"
         self.conversions = ScriptedConversions()
         self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20),)
-        self.methods = Methods(self.conversions, self.status, limits)
+        self.configurations = ScriptedConfigurations()
+        self.daemon = Daemon(self.status, self.configurations)
+        self.occupancy = self.daemon.occupancy
+        self.serving = Serving(self.generation(1, limits, door=door))
         service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)
-        self.varlink = VarlinkDoor(self.methods, service, varlink)
-        app = make_app(
-            self.methods,
-            lambda: ("text/plain; version=0.0.4", b"ndfd_up 1\n"),
-            "0.1.0",
-            varlink.stall_s,
-        )
-        self.http = HttpDoor(app, http)
+        self.varlink = VarlinkDoor(self.serving, service)
+        self.app = make_app(self.serving, lambda: ("text/plain; version=0.0.4", b"ndfd_up 1\n"), "0.1.0")
+        self.http = HttpDoor(self.app, self.serving, http)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def generation(
+        self,
+        number: int,
+        limits: Limits = LIMITS,
+        *,
+        held: Held | None = None,
+        admins: frozenset[int] = frozenset(),
+        access: Mapping[str, Rule] = ACCESS,
+        **parts: Any,
+    ) -> Generation:
+        """One to serve: `doors.serving.current = doors.generation(2, …)`."""
+        methods = Methods(number, self.daemon, self.conversions, limits, held=held, admins=admins, access=access)
+        return Generation(methods, **parts)
 
     def status(self) -> DaemonStatus:
         """As a daemon would say it."""
@@ -143,6 +177,8 @@ class Doors:
             5,
             1,
             60,
+            self.serving.current.number,
+            "c0ffee",
             ("no fonts",),
         )
 
@@ -192,7 +228,7 @@ class Doors:
         await self.http.stop(0.1)
 
     async def _idle(self) -> None:
-        while self.varlink.connections or self.http.connections or self.methods.running:
+        while self.varlink.connections or self.http.connections or self.occupancy.conversions:
             await asyncio.sleep(0)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.varlink_door import VarlinkDoorLimits
 from tests.server.doors import (
     LIMITS,
     Doors,
@@ -20,9 +20,10 @@ from tests.server.doors import (
 HANG = b"POST /v1/convert?name=hang HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 
-def strict(tmp_path: Path, stall_s: float = 30.0, **door: float) -> Doors:
+def strict(tmp_path: Path, stall_s: float = 30.0, connections_max: int = 512, **http: float) -> Doors:
     """Doors with narrower limits."""
-    return Doors(tmp_path, VarlinkDoorLimits(stall_s=stall_s), HttpDoorLimits(**door), LIMITS)  # type: ignore[arg-type]
+    door = DoorLimits(stall_s=stall_s, connections_max=connections_max)
+    return Doors(tmp_path, door, HttpDoorLimits(**http), LIMITS)  # type: ignore[arg-type]
 
 
 def asking(doors: Doors, data: bytes = b"") -> socket.socket:

@@ -30,7 +30,7 @@ def nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_root_has_what_openapi_3_1_requires() -> None:
     assert re.fullmatch(r"3\.1\.\d+", DESCRIPTION["openapi"])
-    assert set(DESCRIPTION) == {"openapi", "info", "paths", "components"}
+    assert set(DESCRIPTION) == {"openapi", "info", "paths", "components", "security"}
     assert {"title", "version"} <= set(DESCRIPTION["info"])
     assert all(path.startswith("/") for path in DESCRIPTION["paths"])
 

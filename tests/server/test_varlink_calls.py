@@ -11,8 +11,8 @@ import pytest
 
 from ndfd import platform
 from ndfd.protocol.varlink_interfaces import INTERFACES, interface_description
+from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.varlink_door import VarlinkDoorLimits
 from tests.server.doors import LIMITS, Doors, open_descriptors
 from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer, document
 
@@ -109,7 +109,7 @@ def test_with_more_each_page_is_told_before_the_result(doors: Doors) -> None:
         True,
         False,
     ]
-    assert replies[0]["parameters"] == {"page": {"number": 1, "total": 3, "status": "ok"}}
+    assert replies[0]["parameters"] == {"generation": 1, "page": {"number": 1, "total": 3, "status": "ok"}}
     assert replies[3]["parameters"]["report"]["pages"] == 3
 
 
@@ -136,6 +136,7 @@ def test_an_error_carries_its_code_hint_and_page(doors: Doors) -> None:
         "hint": "try again; if it happens each time with the same document, report the document",
         "retryable": True,
         "page": 3,
+        "generation": 1,
     }
 
 
@@ -199,8 +200,8 @@ def test_an_upgrade_is_not_offered(doors: Doors) -> None:
 
 
 def test_who_may_not_call_a_method_is_told_so(tmp_path: Path) -> None:
-    doors = Doors(tmp_path, VarlinkDoorLimits(), HttpDoorLimits(), LIMITS)
-    doors.methods._access = {GET_STATUS: lambda peer: False}
+    doors = Doors(tmp_path, DoorLimits(), HttpDoorLimits(), LIMITS)
+    doors.serving.current = doors.generation(1, access={GET_STATUS: lambda peer, admins: False})
     with doors.open(), Peer(doors) as peer:
         assert peer.ask(GET_STATUS)["error"] == "org.varlink.service.PermissionDenied"
         assert peer.ask(CONVERT, INLINE)["error"] == "org.varlink.service.PermissionDenied"

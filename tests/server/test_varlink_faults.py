@@ -14,10 +14,11 @@ import pytest
 
 from ndfd.admission import Limits
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
+from ndfd.server.generation import DoorLimits, Generation, Serving
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.methods import Methods
-from ndfd.server.varlink_door import VarlinkDoor, VarlinkDoorLimits
-from tests.server.doors import LIMITS, Doors, ScriptedConversions, open_descriptors
+from ndfd.server.methods import Daemon, Methods
+from ndfd.server.varlink_door import VarlinkDoor
+from tests.server.doors import LIMITS, Doors, ScriptedConfigurations, ScriptedConversions, open_descriptors
 from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer, document
 
 INLINE = {"document": {"data": base64.b64encode(b"a document").decode()}}
@@ -25,7 +26,7 @@ INLINE = {"document": {"data": base64.b64encode(b"a document").decode()}}
 
 def strict(tmp_path: Path, limits: Limits = LIMITS, **door: float) -> Doors:
     """Doors with narrower limits."""
-    return Doors(tmp_path, VarlinkDoorLimits(**door), HttpDoorLimits(), limits)  # type: ignore[arg-type]
+    return Doors(tmp_path, DoorLimits(**door), HttpDoorLimits(), limits)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,9 @@ def test_a_connection_that_came_in_the_moment_of_the_stop_is_closed(tmp_path: Pa
 
     async def accept_and_stop() -> None:
         # Nobody gets so far as to ask for the status.
-        door = VarlinkDoor(Methods(ScriptedConversions(), pytest.fail, LIMITS), ServiceInfo("", "", "", "", INTERFACES))
+        daemon = Daemon(pytest.fail, ScriptedConfigurations())
+        generation = Generation(Methods(1, daemon, ScriptedConversions(), LIMITS))
+        door = VarlinkDoor(Serving(generation), ServiceInfo("", "", "", "", INTERFACES))
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)
         listener.listen()
@@ -300,13 +303,13 @@ def test_a_user_with_too_many_conversions_is_told_to_try_again(tmp_path: Path) -
         assert other.ask(CONVERT, INLINE)["parameters"]["code"] == "try-again"
         busy.sock.close()
         assert doors.conversions.cancelled.wait(20)
-        while doors.methods.running:
+        while doors.occupancy.conversions:
             doors.run(_turn())
         assert "content" in other.ask(CONVERT, INLINE)["parameters"]
 
 
 def test_a_stopping_daemon_takes_no_new_documents(doors: Doors) -> None:
-    doors.methods.stop_taking()
+    doors.occupancy.closed = True
     with Peer(doors) as peer:
         assert peer.ask(CONVERT, INLINE)["parameters"]["code"] == "daemon-stopping"
 

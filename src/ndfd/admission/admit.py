@@ -39,6 +39,9 @@ class Limits:
     conversions_max: int
     #: Less than `conversions_max`, so that no single user can fill the queue for all the others.
     conversions_per_user_max: int
+    #: Seconds for a conversion whose caller named no deadline, and the most that a caller gets.
+    default_deadline_s: float = 300.0
+    max_deadline_s: float = 3600.0
 
 
 def check_size(size_bytes: int, limits: Limits) -> None:

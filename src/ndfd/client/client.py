@@ -15,6 +15,7 @@ from ndfd.client.connection import Connection, close_all
 from ndfd.client.conversion import Conversion
 from ndfd.client.documents import Document, document_descriptor, document_name
 from ndfd.errors import NdfdError, NotPermitted, ProtocolError, error_from_code
+from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConvertOptions, PageReport
 from ndfd.model.status import DaemonStatus
 from ndfd.protocol import varlink_interfaces
@@ -32,6 +33,8 @@ T = TypeVar("T")
 
 #: A daemon that works answers within milliseconds; one that is being started answers when it is ready.
 ANSWER_TIMEOUT_S = 10.0
+#: A reload may start new workers first.
+RELOAD_TIMEOUT_S = 120.0
 
 
 class Client:
@@ -81,6 +84,19 @@ class Client:
             DaemonStatus,
             timeout_s,
         )
+
+    def configuration(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> Configuration:
+        """Every value of the configuration that the daemon runs, and where it comes from; for administrators."""
+        return self._ask(
+            varlink_interfaces.GET_CONFIGURATION, varlink_interfaces.GetConfiguration(), Configuration, timeout_s
+        )
+
+    def reload(self, *, dry_run: bool = False, timeout_s: float | None = RELOAD_TIMEOUT_S) -> ReloadReport:
+        """Has the daemon use the configuration as it is written now, or with `dry_run` say what would change.
+
+        `ConfigError`, with a line for each mistake, when it cannot be used: the old one serves on. For administrators.
+        """
+        return self._ask(varlink_interfaces.RELOAD, varlink_interfaces.Reload(dry_run), ReloadReport, timeout_s)
 
     def info(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> ServiceInfo:
         """Product, version and interfaces of what answers at the socket."""
@@ -139,7 +155,7 @@ class Client:
             if answer.report is not None:
                 if answer.fd is None or not 0 <= answer.fd < len(left):
                     raise ProtocolError("the daemon's reply holds no descriptor")
-                return Conversion(answer.report, left.pop(answer.fd))
+                return Conversion(answer.report, left.pop(answer.fd), answer.generation)
             if answer.page is not None and on_page is not None:
                 on_page(answer.page)
             return None
@@ -182,7 +198,9 @@ def _error(name: str, parameters: msgspec.Raw) -> NdfdError:
             failed = msgspec.json.decode(parameters, type=Failed)
         except msgspec.MsgspecError as error:
             return ProtocolError(f"the daemon failed and its error is malformed: {error}")
-        return error_from_code(failed.code, failed.message, hint=failed.hint, page=failed.page)
+        known = error_from_code(failed.code, failed.message, hint=failed.hint, page=failed.page, details=failed.details)
+        known.generation = failed.generation
+        return known
     if name == "org.varlink.service.PermissionDenied":
         return NotPermitted("this user may not call the daemon's method")
     said: Any = bytes(parameters).decode("utf-8", "replace")

@@ -18,12 +18,14 @@ class Conversion:
     Use it in a `with` block, or call `close`: it holds a descriptor.
     """
 
-    def __init__(self, report: ConversionReport, fd: int) -> None:
+    def __init__(self, report: ConversionReport, fd: int, generation: int) -> None:
         """Takes the descriptor over. `ProtocolError` unless it is sealed and as long as the report says.
 
         Without the seals the sender could shorten the memory while it is read here, which kills the reader (SIGBUS).
         """
         self.report = report
+        #: Of the daemon's configuration that served it.
+        self.generation = generation
         self._fd = fd
         self._map: mmap.mmap | None = None
         self._closed = False

@@ -101,7 +101,8 @@ class PrivateDaemon:
             return Path(sockets[0])
         process.wait()
         if error := said.get("error"):
-            raise error_from_code(error["code"], error["message"], hint=error["hint"])
+            details = tuple(error.get("details", ()))
+            raise error_from_code(error["code"], error["message"], hint=error["hint"], details=details)
         raise _not_started(process.returncode, log)
 
     def _stop(self) -> None:

@@ -64,5 +64,9 @@ class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     succeeded: int
     failed: int
     pages: int
+    #: Counts the configurations that this daemon has run, from 1.
+    generation: int
+    #: SHA-256 of the configuration that holds, in hexadecimal; of secrets nothing is in it.
+    config_hash: str
     #: What an operator should know and mend; empty when all is well.
     warnings: tuple[str, ...] = ()

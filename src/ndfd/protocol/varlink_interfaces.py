@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from ndfd.errors import NdfdError
+from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, OutputFormat, PageReport
 from ndfd.model.status import DaemonStatus
 
@@ -53,8 +54,10 @@ class Convert(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
 
 
 class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One reply of io.ndfd.Documents.Convert: `page` alone while it runs, then `report` with one of the other two."""
+    """One reply of io.ndfd.Documents.Convert: with `page` while it runs, then `report` with one of the other two."""
 
+    #: Of the configuration that serves the call; the same in all its replies.
+    generation: int
     page: PageReport | None = None
     content: str | None = None
     #: Index of the descriptor that goes with the message.
@@ -64,6 +67,17 @@ class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class GetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of io.ndfd.Service.GetStatus."""
+
+
+class GetConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.GetConfiguration."""
+
+
+class Reload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.Reload."""
+
+    #: Only say what would change.
+    dry_run: bool | None = None
 
 
 class GetInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -100,11 +114,15 @@ class Failed(msgspec.Struct, frozen=True, omit_defaults=True):
     hint: str
     retryable: bool
     page: int | None = None
+    #: One line for each cause, where there are several.
+    details: tuple[str, ...] = ()
+    #: Of the configuration that served the call.
+    generation: int | None = None
 
     @classmethod
-    def of(cls, error: NdfdError) -> Failed:
+    def of(cls, error: NdfdError, generation: int | None = None) -> Failed:
         """The error as it travels."""
-        return cls(error.code, error.message, error.hint, error.retryable, error.page)
+        return cls(error.code, error.message, error.hint, error.retryable, error.page, error.details, generation)
 
 
 class MethodTypes(NamedTuple):
@@ -116,12 +134,16 @@ class MethodTypes(NamedTuple):
 
 CONVERT = "io.ndfd.Documents.Convert"
 GET_STATUS = "io.ndfd.Service.GetStatus"
+GET_CONFIGURATION = "io.ndfd.Service.GetConfiguration"
+RELOAD = "io.ndfd.Service.Reload"
 GET_INFO = "org.varlink.service.GetInfo"
 GET_INTERFACE_DESCRIPTION = "org.varlink.service.GetInterfaceDescription"
 
 METHODS = {
     CONVERT: MethodTypes(Convert, ConvertReply),
     GET_STATUS: MethodTypes(GetStatus, DaemonStatus),
+    GET_CONFIGURATION: MethodTypes(GetConfiguration, Configuration),
+    RELOAD: MethodTypes(Reload, ReloadReport),
     GET_INFO: MethodTypes(GetInfo, ServiceInfo),
     GET_INTERFACE_DESCRIPTION: MethodTypes(GetInterfaceDescription, InterfaceDescription),
 }

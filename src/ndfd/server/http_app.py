@@ -9,20 +9,30 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ndfd.errors import NdfdError, ShuttingDown, UsageError
+from ndfd.errors import NdfdError, NotAuthenticated, ShuttingDown, UsageError
 from ndfd.model.conversion import ConversionReport, ConvertOptions
 from ndfd.platform import Peer
+from ndfd.server.access import REMOTE
+from ndfd.server.generation import Generation, Serving
 from ndfd.server.http_openapi import Health, Index, openapi_document
 from ndfd.server.http_problem import problem_response
-from ndfd.server.http_request import check_body_type, convert_options, declared_size
+from ndfd.server.http_request import (
+    GENERATION_HEADER,
+    bearer_token,
+    check_body_type,
+    convert_options,
+    declared_size,
+    reload_dry_run,
+)
 from ndfd.server.intake import Intake
-from ndfd.server.methods import Admission, Converted, Methods
+from ndfd.server.methods import Admission, Converted
 from ndfd.server.pending import PendingConversion
 
 #: Gives the Content-Type and the text of the metrics.
@@ -31,18 +41,20 @@ Metrics = Callable[[], tuple[str, bytes]]
 _CHUNK_BYTES = 256 * 1024
 
 
-def make_app(methods: Methods, metrics: Metrics, version: str, stall_s: float) -> Starlette:
-    """The application; `stall_s` is how long a client may neither send its document nor take its result.
+def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
+    """The application.
 
-    Whatever runs it puts into `scope["state"]` the `peer` (ndfd.platform.Peer, the kernel's word) and `abort`, which
-    drops the connection at once.
+    Whatever runs it puts into `scope["state"]` the `peer` (ndfd.platform.Peer, the kernel's word, or `access.REMOTE`)
+    and `abort`, which drops the connection at once.
     """
-    routes = _Routes(methods, metrics, version, stall_s)
-    return Starlette(
+    routes = _Routes(metrics, version)
+    app = Starlette(
         routes=[
             Route("/", routes.index, methods=["GET"]),
             Route("/v1/convert", routes.convert, methods=["POST"]),
             Route("/v1/status", routes.status, methods=["GET"]),
+            Route("/v1/configuration", routes.configuration, methods=["GET"]),
+            Route("/v1/reload", routes.reload, methods=["POST"]),
             Route("/health", routes.health, methods=["GET"]),
             Route("/metrics", routes.metrics, methods=["GET"]),
             Route("/openapi.json", routes.openapi, methods=["GET"]),
@@ -53,13 +65,39 @@ def make_app(methods: Methods, metrics: Metrics, version: str, stall_s: float) -
             Exception: _on_fault,
         },
     )
+    return _Entrance(app, serving)
+
+
+class _Entrance:
+    """Gives each request the generation that holds at its beginning, and says in the answer which one it was.
+
+    Whoever comes over the network shows the token here, before anything else of the request is looked at.
+    """
+
+    def __init__(self, app: ASGIApp, serving: Serving) -> None:
+        self._app = app
+        self._serving = serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        generation = self._serving.current
+        scope["state"]["generation"] = generation
+        number = (GENERATION_HEADER.lower().encode(), str(generation.number).encode())
+
+        async def send_numbered(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], number]}
+            await send(message)
+
+        if scope["state"]["peer"] == REMOTE and not generation.lets_in(bearer_token(Headers(scope=scope))):
+            refused = NotAuthenticated("who comes over the network must show the daemon's token")
+            await problem_response(refused)(scope, receive, send_numbered)
+            return
+        await self._app(scope, receive, send_numbered)
 
 
 class _Routes:
-    def __init__(self, methods: Methods, metrics: Metrics, version: str, stall_s: float) -> None:
-        self._methods = methods
+    def __init__(self, metrics: Metrics, version: str) -> None:
         self._metrics = metrics
-        self._stall_s = stall_s
         self._index = msgspec.json.encode(Index(version=version))
         self._openapi = msgspec.json.encode(openapi_document(version))
 
@@ -70,30 +108,42 @@ class _Routes:
         return Response(self._openapi, media_type="application/json")
 
     async def status(self, request: Request) -> Response:
-        status = self._methods.status(request.state.peer)
+        status = _generation(request).methods.status(request.state.peer)
         return Response(msgspec.json.encode(status), media_type="application/json")
 
+    async def configuration(self, request: Request) -> Response:
+        configuration = _generation(request).methods.configuration(request.state.peer)
+        return Response(msgspec.json.encode(configuration), media_type="application/json")
+
+    async def reload(self, request: Request) -> Response:
+        dry_run = reload_dry_run(request.query_params.multi_items())
+        report = await _generation(request).methods.reload(request.state.peer, dry_run=dry_run)
+        return Response(msgspec.json.encode(report), media_type="application/json")
+
     async def health(self, request: Request) -> Response:
-        healthy = self._methods.healthy()
+        healthy = _generation(request).methods.healthy()
         body = msgspec.json.encode(Health("ok" if healthy else "unavailable"))
         return Response(body, 200 if healthy else 503, media_type="application/json")
 
     async def metrics(self, request: Request) -> Response:
+        if not _generation(request).metrics_enabled:
+            raise HTTPException(404, "metrics are switched off: [metrics] enabled")
         content_type, body = self._metrics()
         # Not media_type: Starlette would add a charset to what is already a whole Content-Type.
         return Response(body, headers={"Content-Type": content_type})
 
     async def convert(self, request: Request) -> Response | MemfdResponse:
         peer: Peer = request.state.peer
+        generation = _generation(request)
         options = convert_options(request.query_params.multi_items(), request.headers)
         check_body_type(request.headers.get("content-type"))
         size_bytes = declared_size(request.headers.get("content-length"))
         try:
             with (
-                self._methods.admitted(peer, size_bytes) as admission,
-                Intake(self._methods.limits.document_max_bytes) as intake,
+                generation.methods.admitted(peer, size_bytes) as admission,
+                Intake(generation.methods.limits.document_max_bytes) as intake,
             ):
-                await self._receive(request, intake)
+                await _receive(request, intake, generation.door.stall_s)
                 result = await _convert_while_connected(request, admission, intake.fd, options)
         except ClientDisconnect:
             # Goes nowhere: the connection is closed.
@@ -101,22 +151,25 @@ class _Routes:
         except asyncio.CancelledError:
             # Only the door's stop cancels a request.
             raise ShuttingDown("the daemon stopped before the conversion ended") from None
-        return MemfdResponse(result.fd, result.report, self._stall_s)
+        return MemfdResponse(result.fd, result.report, generation.door.stall_s)
 
-    async def _receive(self, request: Request, intake: Intake) -> None:
-        pieces = request.stream()
-        while True:
-            try:
-                async with asyncio.timeout(self._stall_s):
-                    piece = await anext(pieces, None)
-            except TimeoutError:
-                raise UsageError(
-                    f"the document stopped coming for {self._stall_s:g} s",
-                    hint="send the whole document",
-                ) from None
-            if piece is None:
-                return
-            intake.write(piece)
+
+def _generation(request: Request) -> Generation:
+    generation: Generation = request.state.generation
+    return generation
+
+
+async def _receive(request: Request, intake: Intake, stall_s: float) -> None:
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(stall_s):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise UsageError(f"the document stopped coming for {stall_s:g} s", hint="send the whole document") from None
+        if piece is None:
+            return
+        intake.write(piece)
 
 
 async def _convert_while_connected(

@@ -11,6 +11,7 @@ import email.utils
 import http
 import logging
 import socket
+import ssl
 from dataclasses import dataclass
 
 import uvicorn
@@ -20,16 +21,18 @@ from uvicorn.server import ServerState
 
 from ndfd import platform
 from ndfd.errors import Busy, NdfdError, UsageError
+from ndfd.server.access import REMOTE
+from ndfd.server.generation import Serving
 from ndfd.server.http_problem import problem_response
+from ndfd.server.http_request import GENERATION_HEADER
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpDoorLimits:
-    """What the door allows its callers."""
+    """What the door allows its callers, beside what the configuration says (`DoorLimits`)."""
 
-    connections_max: int = 512
     #: A connection is closed this long after its last answer. Whole seconds: uvicorn's setting.
     keep_alive_s: int = 60
     #: A connection without a first request, or with half a request's head, is closed after this time.
@@ -41,8 +44,13 @@ class HttpDoorLimits:
 class HttpDoor:
     """Serves from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
 
-    def __init__(self, app: ASGIApp, limits: HttpDoorLimits | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, serving: Serving, limits: HttpDoorLimits | None = None, *, remote: bool = False
+    ) -> None:
+        """`remote`: its listeners are on the network, where the kernel does not say who calls."""
+        self.serving = serving
         self.limits = limits or HttpDoorLimits()
+        self.remote = remote
         self.state = ServerState()
         self.config = uvicorn.Config(
             app,
@@ -65,10 +73,13 @@ class HttpDoor:
         """Connections that are open."""
         return len(self.state.connections)
 
-    async def start(self, listener: socket.socket) -> None:
+    async def start(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Begins to accept."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Protocol(self), sock=listener)
+        handshake_s = None if tls is None else self.limits.head_timeout_s
+        self._server = await loop.create_server(
+            lambda: _Protocol(self), sock=listener, ssl=tls, ssl_handshake_timeout=handshake_s
+        )
 
     async def stop(self, grace_s: float) -> None:
         """Accepts no more, lets requests in progress end for `grace_s`, then cancels them and drops what is left."""
@@ -94,6 +105,7 @@ class _Protocol(HttpToolsProtocol):
 
     def __init__(self, door: HttpDoor) -> None:
         super().__init__(door.config, door.state, app_state={})
+        self._door = door
         self._limits = door.limits
         self._in_head = True
         self._head_bytes = 0
@@ -101,15 +113,18 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        try:
-            peer = platform.peer_identity(transport.get_extra_info("socket"))
-        except OSError as error:
-            _log.warning("a connection whose peer the kernel does not name is closed: %s", error)
-            transport.abort()
-            return
+        if self._door.remote:
+            peer = REMOTE
+        else:
+            try:
+                peer = platform.peer_identity(transport.get_extra_info("socket"))
+            except OSError as error:
+                _log.warning("a connection whose peer the kernel does not name is closed: %s", error)
+                transport.abort()
+                return
         # uvicorn copies it into the scope of each request.
         self.app_state = {"peer": peer, "abort": transport.abort}
-        if len(self.connections) > self._limits.connections_max:
+        if len(self.connections) > self._door.serving.current.door.connections_max:
             self._refuse(
                 Busy(
                     "too many connections are open",
@@ -176,7 +191,8 @@ class _Protocol(HttpToolsProtocol):
 
     def _refuse(self, error: NdfdError, status: int) -> None:
         """Answers where there is no request that could be, and closes."""
-        response = problem_response(error, status, {"Connection": "close"})
+        generation = str(self._door.serving.current.number)
+        response = problem_response(error, status, {"Connection": "close", GENERATION_HEADER: generation})
         lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode()]
         lines += [name + b": " + value for name, value in response.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(response.body)]))

@@ -7,13 +7,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from ndfd.errors import NdfdError, error_classes
+from ndfd.errors import ConfigError, NdfdError, NotPermitted, ShuttingDown, error_classes
+from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import OutputFormat
 from ndfd.model.document import Document
 from ndfd.model.status import DaemonStatus
 from ndfd.server.http_problem import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 from ndfd.server.http_problem import Problem
-from ndfd.server.http_request import PASSWORD_HEADER
+from ndfd.server.http_request import GENERATION_HEADER, PASSWORD_HEADER
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -27,6 +28,8 @@ class Links(msgspec.Struct, frozen=True):
 
     convert: str = "/v1/convert"
     status: str = "/v1/status"
+    configuration: str = "/v1/configuration"
+    reload: str = "/v1/reload"
     health: str = "/health"
     metrics: str = "/metrics"
     openapi: str = "/openapi.json"
@@ -47,7 +50,7 @@ _NEVER_ANSWERED = frozenset({"input-unreadable", "input-no-documents", "output-u
 def openapi_document(version: str) -> dict[str, Any]:
     """The description as JSON-ready values."""
     _, schemas = msgspec.json.schema_components(
-        [Document, DaemonStatus, Problem, Health, Index],
+        [Document, DaemonStatus, Configuration, ReloadReport, Problem, Health, Index],
         ref_template="#/components/schemas/{name}",
     )
     return {
@@ -67,12 +70,44 @@ def openapi_document(version: str) -> dict[str, Any]:
                     "DaemonStatus",
                 )
             },
+            "/v1/configuration": {
+                "get": _get(
+                    "getConfiguration",
+                    "Every value that holds and where it comes from; for administrators",
+                    "Configuration",
+                )
+            },
+            "/v1/reload": {"post": _reload()},
             "/health": {"get": _health()},
             "/metrics": {"get": _metrics()},
             "/openapi.json": {"get": _openapi()},
             "/": {"get": _get("getIndex", "What there is", "Index")},
         },
-        "components": {"schemas": schemas},
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The daemon's token; needed over the network, not asked for on the Unix socket",
+                }
+            },
+        },
+        "security": [{}, {"token": []}],
+    }
+
+
+def _reload() -> dict[str, Any]:
+    return {
+        "operationId": "reload",
+        "summary": "Uses the configuration as it is written now; for administrators",
+        "description": f"The header {GENERATION_HEADER} names the configuration that served this request, the body's "
+        "`generation` the one that holds after it.",
+        "parameters": [_query("dry_run", {"type": "boolean"}, "Only say what would change")],
+        "responses": {
+            "200": _json("What changed", _ref("ReloadReport")),
+            **_problems(ConfigError, NotPermitted, ShuttingDown),
+        },
     }
 
 
@@ -113,6 +148,7 @@ def _convert() -> dict[str, Any]:
             "200": {
                 "description": "The rendered document",
                 "headers": {
+                    GENERATION_HEADER: _count("Which of the daemon's configurations served it; in every answer"),
                     "Ndfd-Pages": _count("Pages of the document"),
                     "Ndfd-Pages-Partial": _count("Those of which something is missing"),
                     "Ndfd-Pages-Failed": _count("Those of which everything is missing"),
@@ -128,11 +164,11 @@ def _rendering(form: OutputFormat) -> dict[str, Any]:
     return _ref("Document") if form is OutputFormat.JSON else {"type": "string"}
 
 
-def _problems() -> dict[str, Any]:
-    """The error tree by HTTP status."""
+def _problems(*only: type[NdfdError]) -> dict[str, Any]:
+    """The error tree by HTTP status, or these errors of it."""
     by_status: dict[int, list[type[NdfdError]]] = {}
-    for cls in error_classes():
-        if cls.code not in _NEVER_ANSWERED:
+    for cls in only or error_classes():
+        if only or cls.code not in _NEVER_ANSWERED:
             by_status.setdefault(cls.http_status, []).append(cls)
     return {
         str(status): {

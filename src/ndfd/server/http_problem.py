@@ -7,7 +7,7 @@ import http
 import msgspec
 from starlette.responses import Response
 
-from ndfd.errors import NdfdError
+from ndfd.errors import NdfdError, NotAuthenticated
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -29,6 +29,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     retryable: bool
     #: 1-based number of the page that it is about, where one is known.
     page: int | None = None
+    #: One line for each cause, where there are several.
+    details: tuple[str, ...] = ()
 
 
 def problem_response(error: NdfdError, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
@@ -42,8 +44,12 @@ def problem_response(error: NdfdError, status: int | None = None, headers: dict[
         hint=error.hint,
         retryable=error.retryable,
         page=error.page,
+        details=error.details,
     )
     headers = dict(headers or {})
+    if isinstance(error, NotAuthenticated):
+        # RFC 9110 section 11.6.1 and RFC 6750 section 3. The rest of the request is not read.
+        headers |= {"WWW-Authenticate": "Bearer", "Connection": "close"}
     if error.retryable and status == http.HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
     return Response(msgspec.json.encode(problem), status, headers, MEDIA_TYPE)

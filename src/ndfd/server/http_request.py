@@ -8,6 +8,8 @@ from ndfd.errors import UsageError
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 
 PASSWORD_HEADER = "Ndfd-Password"  # noqa: S105 - the name of a header, not a password
+#: Of every answer: which of the daemon's configurations served the request.
+GENERATION_HEADER = "Ndfd-Generation"
 
 _PARAMETERS = ("format", "name", "deadline")
 _BY_MEDIA_TYPE = {form.media_type.partition(";")[0]: form for form in OutputFormat}
@@ -48,6 +50,22 @@ def check_body_type(content_type: str | None) -> None:
             "the body is a multipart form; it must be the document itself",
             hint="use `curl --data-binary @FILE` rather than `-F`",
         )
+
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """The token that a request shows (RFC 6750 section 2.1); empty for one that shows none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def reload_dry_run(query: Iterable[tuple[str, str]]) -> bool:
+    """Whether a reload is only to be planned; `UsageError` for anything else in the query."""
+    dry_run = False
+    for key, value in query:
+        if key != "dry_run" or value not in ("true", "false"):
+            raise UsageError(f"unknown parameter {key}={value!r}", hint="known is dry_run=true")
+        dry_run = value == "true"
+    return dry_run
 
 
 def declared_size(content_length: str | None) -> int | None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from ndfd.admission import Limits, Spec, Usage, admit, check_size
 from ndfd.errors import ShuttingDown, UsageError
+from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.status import DaemonStatus, WorkerState
 from ndfd.platform import Peer
 from ndfd.server.access import ACCESS, Rule, check_access
 from ndfd.server.intake import document_size
+from ndfd.server.occupancy import Held, Occupancy
 
 OnPage = Callable[[PageReport], None]
 
@@ -49,35 +53,57 @@ class Conversions(Protocol):
         """Converts the document behind `document_fd`, which stays the caller's and is not needed after the return.
 
         Calls `on_page` for each finished page, from the event loop, never after the return. Fails with the errors of
-        `ndfd.errors`. Cancelling the call ends the work and leaves nothing open.
+        `ndfd.errors`. `options` name a deadline. Cancelling the call ends the work and leaves nothing open.
         """
 
 
+class Configurations(Protocol):
+    """Who keeps the daemon's configuration."""
+
+    async def reload(self, *, dry_run: bool) -> ReloadReport:
+        """Reads the configuration anew and uses it, or with `dry_run` says what would change.
+
+        `ConfigError` with a line for each mistake, and nothing changed, when it cannot be used.
+        """
+
+    def configuration(self) -> Configuration:
+        """The one that holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """What the methods of every generation stand on."""
+
+    status: Callable[[], DaemonStatus]
+    configurations: Configurations
+    occupancy: Occupancy = field(default_factory=Occupancy)
+
+
 class Methods:
-    """What a caller can have done. Each method takes the kernel's word for who calls, and checks it first."""
+    """What a caller can have done, in one generation of the configuration.
+
+    Each method takes the kernel's word for who calls, and checks it first.
+    """
 
     def __init__(
         self,
+        generation: int,
+        daemon: Daemon,
         conversions: Conversions,
-        status: Callable[[], DaemonStatus],
         limits: Limits,
+        *,
+        held: Held | None = None,
+        admins: frozenset[int] = frozenset(),
         access: Mapping[str, Rule] = ACCESS,
     ) -> None:
+        """`held` is held for as long as a request needs `conversions`."""
+        self.generation = generation
         self.limits = limits
+        self._daemon = daemon
         self._conversions = conversions
-        self._status = status
+        self._held = held or Held()
+        self._admins = admins
         self._access = access
-        self._stopping = False
-        self._running: Counter[int] = Counter()
-
-    @property
-    def running(self) -> int:
-        """Conversions taken on and not ended."""
-        return self._running.total()
-
-    def stop_taking(self) -> None:
-        """From now on every new conversion is refused with `ShuttingDown`; those taken on go on."""
-        self._stopping = True
 
     @contextlib.contextmanager
     def admitted(self, peer: Peer, size_bytes: int | None) -> Iterator[Admission]:
@@ -86,28 +112,41 @@ class Methods:
         `size_bytes` is None for a document that is still to come. It is received within the block: a document on its
         way takes memory, so it has its place among the conversions.
         """
-        check_access("io.ndfd.Documents.Convert", peer, self._access)
-        if self._stopping:
+        self._check_access("io.ndfd.Documents.Convert", peer)
+        occupancy = self._daemon.occupancy
+        if occupancy.closed:
             raise ShuttingDown("the daemon is stopping and takes no new documents")
-        usage = Usage(conversions=self.running, conversions_of_user=self._running[peer.uid])
+        usage = Usage(conversions=occupancy.conversions, conversions_of_user=occupancy.of_user(peer.uid))
         admit(Spec(size_bytes), peer, usage, self.limits)
-        self._running[peer.uid] += 1
-        try:
+        with occupancy.one_more(peer.uid), self._held:
             yield Admission(self._conversions, peer, self.limits)
-        finally:
-            self._running[peer.uid] -= 1
-            # Keeps the table as small as the number of users at work.
-            self._running += Counter()
 
     def status(self, peer: Peer) -> DaemonStatus:
         """What the daemon says of itself."""
-        check_access("io.ndfd.Service.GetStatus", peer, self._access)
-        return self._status()
+        self._check_access("io.ndfd.Service.GetStatus", peer)
+        return self._daemon.status()
+
+    def configuration(self, peer: Peer) -> Configuration:
+        """Every value that holds, and where it comes from."""
+        self._check_access("io.ndfd.Service.GetConfiguration", peer)
+        return self._daemon.configurations.configuration()
+
+    async def reload(self, peer: Peer, *, dry_run: bool) -> ReloadReport:
+        """Uses the configuration as it is written now, or with `dry_run` says what would change."""
+        self._check_access("io.ndfd.Service.Reload", peer)
+        if self._daemon.occupancy.closed:
+            raise ShuttingDown("the daemon is stopping and reloads nothing")
+        return await self._daemon.configurations.reload(dry_run=dry_run)
 
     def healthy(self) -> bool:
         """Whether a document handed in now would be converted: a worker works, and the daemon is not stopping."""
         working = (WorkerState.IDLE, WorkerState.BUSY)
-        return not self._stopping and any(worker.state in working for worker in self._status().workers)
+        return not self._daemon.occupancy.closed and any(
+            worker.state in working for worker in self._daemon.status().workers
+        )
+
+    def _check_access(self, method: str, peer: Peer) -> None:
+        check_access(method, peer, self._admins, self._access)
 
 
 class Admission:
@@ -122,6 +161,8 @@ class Admission:
         """Converts the document; the caller closes the result's descriptor, and its own `document_fd`."""
         _check_options(options)
         check_size(document_size(document_fd), self._limits)
+        deadline_s = min(options.deadline_s or self._limits.default_deadline_s, self._limits.max_deadline_s)
+        options = msgspec.structs.replace(options, deadline_s=deadline_s)
         return await self._conversions.convert(document_fd, options, uid=self._peer.uid, on_page=on_page)
 
 

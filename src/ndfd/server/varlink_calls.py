@@ -36,9 +36,10 @@ from ndfd.protocol.varlink_interfaces import (
     ServiceInfo,
     Source,
 )
+from ndfd.server.generation import Generation
 from ndfd.server.hangup import PeerGoneError, cancelled_on_hangup
 from ndfd.server.intake import Intake, document_size
-from ndfd.server.methods import Admission, Converted, Methods
+from ndfd.server.methods import Admission, Converted
 from ndfd.server.pending import PendingConversion
 from ndfd.server.stream import FdStream
 
@@ -57,16 +58,19 @@ class Exchange:
         call: Call,
         descriptors: tuple[int, ...],
         stream: FdStream,
-        stall_s: float,
+        generation: Generation,
     ) -> None:
         self.peer = peer
+        self.generation = generation.number
+        self.methods = generation.methods
+        self.message_max_bytes = generation.door.message_max_bytes
         self.method = call.method
         self.interface = call.interface
         self.upgrade = call.upgrade
         self.descriptors = descriptors
         self.answer = Answer(call)
         self.stream = stream
-        self._stall_s = stall_s
+        self._stall_s = generation.door.stall_s
         self._parameters = call.parameters
 
     def take_parameters(self) -> msgspec.Raw:
@@ -81,21 +85,25 @@ class Exchange:
 
     async def say_at_once(self, error: NdfdError) -> None:
         """Fails the call, if it has not ended and its peer takes the error without being waited for."""
-        if not self.answer.ended and (message := self.answer.fail(_failed(self.method, error))):
+        if not self.answer.ended and (message := self.answer.fail(self.failed(error))):
             with contextlib.suppress(PeerGoneError):
                 await self.stream.write(message, (), 0)
+
+    def failed(self, error: NdfdError) -> ErrorReply:
+        """The error as the call's last reply."""
+        return _failed(self.method, error, self.generation)
 
 
 class VarlinkCalls:
     """Answers exchanges, one at a time per connection."""
 
-    def __init__(self, methods: Methods, service: ServiceInfo, message_max_bytes: int) -> None:
-        self._methods = methods
+    def __init__(self, service: ServiceInfo) -> None:
         self._service = service
-        self._message_max_bytes = message_max_bytes
         self._handlers: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             varlink_interfaces.CONVERT: self._convert,
             varlink_interfaces.GET_STATUS: self._get_status,
+            varlink_interfaces.GET_CONFIGURATION: self._get_configuration,
+            varlink_interfaces.RELOAD: self._reload,
             varlink_interfaces.GET_INFO: self._get_info,
             varlink_interfaces.GET_INTERFACE_DESCRIPTION: self._get_interface_description,
         }
@@ -116,13 +124,10 @@ class VarlinkCalls:
         except NotPermitted:
             reply = varlink.permission_denied()
         except NdfdError as error:
-            reply = _failed(exchange.method, error)
+            reply = exchange.failed(error)
         except Exception:  # noqa: BLE001 - a fault in one call must not take the connection's other calls with it
             _log.exception("%s failed in a way that it should not", exchange.method)
-            reply = _failed(
-                exchange.method,
-                NdfdError(f"{exchange.method} failed inside the daemon"),
-            )
+            reply = exchange.failed(NdfdError(f"{exchange.method} failed inside the daemon"))
         if not exchange.answer.ended:
             await exchange.send(exchange.answer.fail(reply))
 
@@ -149,21 +154,30 @@ class VarlinkCalls:
 
     async def _get_status(self, exchange: Exchange) -> None:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetStatus)
-        await exchange.send(exchange.answer.finish(self._methods.status(exchange.peer)))
+        await exchange.send(exchange.answer.finish(exchange.methods.status(exchange.peer)))
+
+    async def _get_configuration(self, exchange: Exchange) -> None:
+        decode_parameters(exchange.take_parameters(), varlink_interfaces.GetConfiguration)
+        await exchange.send(exchange.answer.finish(exchange.methods.configuration(exchange.peer)))
+
+    async def _reload(self, exchange: Exchange) -> None:
+        asked = decode_parameters(exchange.take_parameters(), varlink_interfaces.Reload)
+        report = await exchange.methods.reload(exchange.peer, dry_run=asked.dry_run or False)
+        await exchange.send(exchange.answer.finish(report))
 
     async def _convert(self, exchange: Exchange) -> None:
         with contextlib.ExitStack() as stack:
             document_fd, options, kind = self._open(exchange, stack)
-            admission = stack.enter_context(self._methods.admitted(exchange.peer, document_size(document_fd)))
+            admission = stack.enter_context(exchange.methods.admitted(exchange.peer, document_size(document_fd)))
             async with (
                 cancelled_on_hangup(exchange.stream.sock),
                 _converted(exchange, admission, document_fd, options) as result,
             ):
                 if kind is ReplyKind.DESCRIPTOR:
-                    reply = exchange.answer.finish(ConvertReply(fd=0, report=result.report))
-                    await exchange.send(reply, (result.fd,))
+                    reply = ConvertReply(generation=exchange.generation, fd=0, report=result.report)
+                    await exchange.send(exchange.answer.finish(reply), (result.fd,))
                 else:
-                    await exchange.send(exchange.answer.finish(self._inline(result)))
+                    await exchange.send(exchange.answer.finish(_inline(exchange, result)))
 
     def _open(self, exchange: Exchange, stack: contextlib.ExitStack) -> tuple[int, ConvertOptions, ReplyKind]:
         asked = decode_parameters(exchange.take_parameters(), Convert)
@@ -173,41 +187,45 @@ class VarlinkCalls:
             name=asked.name,
             deadline_s=None if asked.deadline_ms is None else asked.deadline_ms / 1000,
         )
-        document_fd = stack.enter_context(self._document(asked.document, exchange.descriptors))
+        document_fd = stack.enter_context(_document(exchange, asked.document))
         return document_fd, options, asked.reply or ReplyKind.INLINE
 
-    @contextlib.contextmanager
-    def _document(self, source: Source, descriptors: tuple[int, ...]) -> Iterator[int]:
-        if (source.data is None) == (source.fd is None):
-            raise CallRefusedError(varlink.invalid_parameter("document"))
-        if source.fd is not None:
-            if not 0 <= source.fd < len(descriptors):
-                raise ProtocolError(
-                    f"`fd` names descriptor {source.fd}, and {len(descriptors)} came with the message",
-                    hint="send the descriptor with the first byte of the message, and count from 0",
-                )
-            yield descriptors[source.fd]
-            return
-        assert source.data is not None
-        with Intake(self._methods.limits.document_max_bytes) as intake:
-            intake.write(source.data)
-            del source
-            yield intake.fd
 
-    def _inline(self, result: Converted) -> msgspec.Raw:
-        size = os.fstat(result.fd).st_size
-        if size <= self._message_max_bytes:
-            try:
-                content = os.pread(result.fd, size, 0).decode()
-            except UnicodeDecodeError as error:
-                raise WorkerProtocolError(f"the rendered result is not UTF-8: {error}") from error
-            reply = varlink.encode_parameters(ConvertReply(content=content, report=result.report))
-            if len(bytes(reply)) + 64 <= self._message_max_bytes:
-                return reply
-        raise UsageError(
-            f"the result of {size} bytes does not fit into one message of {self._message_max_bytes} bytes",
-            hint='ask for a descriptor: "reply": "descriptor"',
+@contextlib.contextmanager
+def _document(exchange: Exchange, source: Source) -> Iterator[int]:
+    if (source.data is None) == (source.fd is None):
+        raise CallRefusedError(varlink.invalid_parameter("document"))
+    if source.fd is not None:
+        if not 0 <= source.fd < len(exchange.descriptors):
+            raise ProtocolError(
+                f"`fd` names descriptor {source.fd}, and {len(exchange.descriptors)} came with the message",
+                hint="send the descriptor with the first byte of the message, and count from 0",
+            )
+        yield exchange.descriptors[source.fd]
+        return
+    assert source.data is not None
+    with Intake(exchange.methods.limits.document_max_bytes) as intake:
+        intake.write(source.data)
+        del source
+        yield intake.fd
+
+
+def _inline(exchange: Exchange, result: Converted) -> msgspec.Raw:
+    size, max_bytes = os.fstat(result.fd).st_size, exchange.message_max_bytes
+    if size <= max_bytes:
+        try:
+            content = os.pread(result.fd, size, 0).decode()
+        except UnicodeDecodeError as error:
+            raise WorkerProtocolError(f"the rendered result is not UTF-8: {error}") from error
+        reply = varlink.encode_parameters(
+            ConvertReply(generation=exchange.generation, content=content, report=result.report)
         )
+        if len(bytes(reply)) + 64 <= max_bytes:
+            return reply
+    raise UsageError(
+        f"the result of {size} bytes does not fit into one message of {max_bytes} bytes",
+        hint='ask for a descriptor: "reply": "descriptor"',
+    )
 
 
 @contextlib.asynccontextmanager
@@ -226,15 +244,15 @@ async def _converted(
     async with PendingConversion(conversion) as pending:
         pending.task.add_done_callback(lambda _: pages.put_nowait(None))
         while (page := await pages.get()) is not None:
-            await exchange.send(exchange.answer.proceed(ConvertReply(page=page)))
+            await exchange.send(exchange.answer.proceed(ConvertReply(generation=exchange.generation, page=page)))
         yield await pending.task
 
 
-def _failed(method: str, error: NdfdError) -> ErrorReply:
-    return ErrorReply(varlink_interfaces.failed_name(method), msgspec.to_builtins(Failed.of(error)))
+def _failed(method: str, error: NdfdError, generation: int) -> ErrorReply:
+    return ErrorReply(varlink_interfaces.failed_name(method), msgspec.to_builtins(Failed.of(error, generation)))
 
 
-def protocol_failure(error: NdfdError) -> bytes:
+def protocol_failure(error: NdfdError, generation: int) -> bytes:
     """The last words on a connection whose peer does not speak Varlink, or may not be served at all."""
-    parameters = varlink.encode_parameters(Failed.of(error))
+    parameters = varlink.encode_parameters(Failed.of(error, generation))
     return varlink.encode(varlink.Reply(parameters, error=varlink_interfaces.failed_name("")))

@@ -8,6 +8,7 @@ from collections import deque
 from ndfd.errors import ProtocolError
 from ndfd.platform import Peer
 from ndfd.protocol.varlink import Framer, Received, decode_call
+from ndfd.server.generation import Serving
 from ndfd.server.hangup import PeerGoneError
 from ndfd.server.stream import FdStream, closing_all
 from ndfd.server.varlink_calls import Exchange, VarlinkCalls, protocol_failure
@@ -21,22 +22,21 @@ class Connection:
         stream: FdStream,
         peer: Peer,
         calls: VarlinkCalls,
-        stall_s: float,
-        message_max_bytes: int,
+        serving: Serving,
     ) -> None:
         self.peer = peer
         self._stream = stream
         self._calls = calls
-        self._stall_s = stall_s
-        self._framer = Framer(message_max_bytes)
+        self._serving = serving
+        self._framer = Framer(serving.current.door.message_max_bytes)
         self._waiting: deque[Received] = deque()
-        self._serving = False
+        self._in_call = False
         self._finishing = False
 
     def finish(self) -> bool:
         """Lets the call in progress be the last; False when there is none, and nothing would be lost by a cancel."""
         self._finishing = True
-        return self._serving
+        return self._in_call
 
     async def run(self) -> None:
         """Until the peer is gone, breaks the protocol, or `finish` was called."""
@@ -65,14 +65,15 @@ class Connection:
                 return False
             exchange = self._begin(self._waiting.popleft())
         except ProtocolError as error:
-            await self._stream.write(protocol_failure(error), (), self._stall_s)
+            generation = self._serving.current
+            await self._stream.write(protocol_failure(error, generation.number), (), generation.door.stall_s)
             return False
-        self._serving = True
+        self._in_call = True
         try:
             with closing_all(exchange.descriptors):
                 await self._calls.serve(exchange)
         finally:
-            self._serving = False
+            self._in_call = False
         return True
 
     def _begin(self, received: Received) -> Exchange:
@@ -81,14 +82,15 @@ class Connection:
         except ProtocolError:
             with closing_all(received.descriptors):
                 raise
-        return Exchange(self.peer, call, received.descriptors, self._stream, self._stall_s)
+        return Exchange(self.peer, call, received.descriptors, self._stream, self._serving.current)
 
     async def _read(self) -> bool:
         """Waits for a whole message; False at the end of the stream, `ProtocolError` when the framing is broken."""
         while not self._waiting:
             if self._framer.error is not None:
                 raise self._framer.error
-            data, descriptors = await self._stream.read(self._stall_s if self._framer.in_message else None)
+            stall_s = self._serving.current.door.stall_s if self._framer.in_message else None
+            data, descriptors = await self._stream.read(stall_s)
             if data:
                 self._waiting.extend(self._framer.feed(data, descriptors))
             elif self._framer.in_message:

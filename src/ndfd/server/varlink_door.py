@@ -8,13 +8,11 @@ import errno
 import logging
 import socket
 from collections import Counter
-from dataclasses import dataclass
 
 from ndfd import platform
 from ndfd.errors import Busy
-from ndfd.protocol.varlink import MAX_MESSAGE_BYTES
 from ndfd.protocol.varlink_interfaces import ServiceInfo
-from ndfd.server.methods import Methods
+from ndfd.server.generation import Serving
 from ndfd.server.stream import FdStream
 from ndfd.server.varlink_calls import VarlinkCalls, protocol_failure
 from ndfd.server.varlink_connection import Connection
@@ -27,30 +25,12 @@ _ACCEPT_PAUSE_S = 1.0
 _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-@dataclass(frozen=True, slots=True)
-class VarlinkDoorLimits:
-    """What one door allows its callers."""
-
-    #: An idle connection costs one descriptor and some 10 KiB.
-    connections_max: int = 512
-    #: So that no single user can keep all others out.
-    connections_per_user_max: int = 128
-    #: A peer that leaves a message unfinished, or its replies unread, is cut off after this time.
-    stall_s: float = 30.0
-    message_max_bytes: int = MAX_MESSAGE_BYTES
-
-
 class VarlinkDoor:
     """Listens from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
 
-    def __init__(
-        self,
-        methods: Methods,
-        service: ServiceInfo,
-        limits: VarlinkDoorLimits | None = None,
-    ) -> None:
-        self._limits = limits or VarlinkDoorLimits()
-        self._calls = VarlinkCalls(methods, service, self._limits.message_max_bytes)
+    def __init__(self, serving: Serving, service: ServiceInfo) -> None:
+        self._serving = serving
+        self._calls = VarlinkCalls(service)
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._per_user: Counter[int] = Counter()
         self._listener: socket.socket | None = None
@@ -120,19 +100,14 @@ class VarlinkDoor:
             _log.warning("a connection whose peer the kernel does not name is closed: %s", error)
             sock.close()
             return
+        generation = self._serving.current
         if (
-            len(self._connections) >= self._limits.connections_max
-            or self._per_user[peer.uid] >= self._limits.connections_per_user_max
+            len(self._connections) >= generation.door.connections_max
+            or self._per_user[peer.uid] >= generation.door.connections_per_user_max
         ):
-            _refuse(sock, peer.uid)
+            _refuse(sock, peer.uid, generation.number)
             return
-        connection = Connection(
-            FdStream(sock),
-            peer,
-            self._calls,
-            self._limits.stall_s,
-            self._limits.message_max_bytes,
-        )
+        connection = Connection(FdStream(sock), peer, self._calls, self._serving)
         task = asyncio.get_running_loop().create_task(connection.run(), name=f"varlink uid={peer.uid} pid={peer.pid}")
         self._connections[task] = connection
         self._per_user[peer.uid] += 1
@@ -151,13 +126,14 @@ class VarlinkDoor:
             )
 
 
-def _refuse(sock: socket.socket, uid: int) -> None:
+def _refuse(sock: socket.socket, uid: int, generation: int) -> None:
     _log.warning("a connection of user %d is closed: too many are open", uid)
     answer = protocol_failure(
         Busy(
             "too many connections are open",
             hint="close idle connections, or try again later",
-        )
+        ),
+        generation,
     )
     with sock, contextlib.suppress(OSError):
         # The first reply the peer will read; a new socket's buffer takes it without waiting.
