@@ -170,7 +170,7 @@ def test_a_wrong_setting_is_one_line_and_exit_status_78(start: Start) -> None:
     process = start(NDFD_SWARM__WORKERS="none")
     out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (78, b"")
-    assert err.decode().startswith("ndfd: NDFD_SWARM__WORKERS: 'none' should be ")
+    assert err.decode().startswith("ndfd: NDFD_SWARM__WORKERS: swarm.workers: 'none' cannot be used: ")
     assert err.count(b"\n") == 1
 
 

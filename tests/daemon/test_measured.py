@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ndfd.daemon.measured import MeasuredConversions
+from ndfd.daemon.measured import Counts, MeasuredConversions
 from ndfd.errors import WorkerCrashed
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.status import DaemonStatus
@@ -18,7 +18,7 @@ from tests.server.doors import ScriptedConversions
 
 
 def metrics() -> Metrics:
-    return Metrics(lambda: DaemonStatus("1", 1, 1.0, (), None, (), 0, 0, 0, 0))
+    return Metrics(lambda: DaemonStatus("1", 1, 1.0, (), None, (), 0, 0, 0, 0, 1, ""))
 
 
 def convert(conversions: MeasuredConversions, name: str, document: int) -> None:
@@ -35,25 +35,27 @@ def document(tmp_path: Path) -> Iterator[int]:
 
 def test_results_and_their_pages_are_counted(document: int) -> None:
     counted = metrics()
-    conversions = MeasuredConversions(ScriptedConversions(), counted)
-    convert(conversions, "pages:3", document)
-    convert(conversions, "pages:4", document)
-    assert (conversions.succeeded, conversions.failed, conversions.pages) == (2, 0, 7)
+    counts = Counts()
+    convert(MeasuredConversions(ScriptedConversions(), counted, counts), "pages:3", document)
+    convert(MeasuredConversions(ScriptedConversions(), counted, counts), "pages:4", document)
+    assert (counts.succeeded, counts.failed, counts.pages) == (2, 0, 7)
     assert b'documents_processed_total{format="markdown",outcome="partial"} 2.0' in counted.render()[1]
 
 
 @pytest.mark.parametrize(("name", "code"), [("fail:worker-crashed", "worker-crashed"), ("fault", "internal")])
 def test_a_failure_passes_through_and_is_counted_by_its_code(document: int, name: str, code: str) -> None:
     counted = metrics()
-    conversions = MeasuredConversions(ScriptedConversions(), counted)
+    counts = Counts()
+    conversions = MeasuredConversions(ScriptedConversions(), counted, counts)
     with pytest.raises((WorkerCrashed, RuntimeError)):
         convert(conversions, name, document)
-    assert conversions.failed == 1
+    assert counts.failed == 1
     assert f'neuraldocflow_errors_total{{code="{code}"}} 1.0'.encode() in counted.render()[1]
 
 
 def test_what_its_caller_cancels_is_not_counted(document: int) -> None:
-    conversions = MeasuredConversions(ScriptedConversions(), metrics())
+    counts = Counts()
+    conversions = MeasuredConversions(ScriptedConversions(), metrics(), counts)
 
     async def scenario() -> None:
         task = asyncio.ensure_future(conversions.convert(document, ConvertOptions(name="hang"), uid=0, on_page=None))
@@ -63,4 +65,4 @@ def test_what_its_caller_cancels_is_not_counted(document: int) -> None:
             await task
 
     asyncio.run(scenario())
-    assert (conversions.succeeded, conversions.failed) == (0, 0)
+    assert (counts.succeeded, counts.failed) == (0, 0)

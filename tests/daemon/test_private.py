@@ -54,9 +54,8 @@ def test_an_error_that_keeps_it_from_starting_is_raised_as_what_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("NDFD_SWARM__WORKRES", "2")
-    with pytest.raises(ConfigError, match="unknown variable NDFD_SWARM__WORKRES") as refused, PrivateDaemon():
+    with pytest.raises(ConfigError, match=r"NDFD_SWARM__WORKRES: .*did you mean NDFD_SWARM__WORKERS"), PrivateDaemon():
         pass
-    assert refused.value.hint == "did you mean NDFD_SWARM__WORKERS?"
     assert list(tmp_path.iterdir()) == []
 
 

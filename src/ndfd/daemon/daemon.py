@@ -1,46 +1,52 @@
-"""The daemon: builds its parts, starts them, waits, and stops them in the reverse order."""
+"""The daemon: builds its parts, starts them, reloads them, waits, and stops them in the reverse order."""
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 
-from ndfd import __version__, platform
+from ndfd import __version__
+from ndfd.config.context import Context
+from ndfd.config.load import Loaded, load
 from ndfd.config.places import HTTP_SOCKET, VARLINK_SOCKET, default_socket_dir
-from ndfd.config.settings import Settings
-from ndfd.daemon.measured import MeasuredConversions
-from ndfd.daemon.parts import admission_limits, pool_limits, zygote_options
-from ndfd.daemon.probe import probe_document
+from ndfd.config.plan import planned, reloaded
+from ndfd.daemon.file_watch import FileWatch
+from ndfd.daemon.generations import Parts, Preparation
+from ndfd.daemon.measured import Counts
+from ndfd.daemon.network_door import NetworkDoor
+from ndfd.daemon.reload_requests import ReloadRequests
+from ndfd.daemon.running_pool import RunningPool
 from ndfd.daemon.runtime_dir import RuntimeDir
 from ndfd.daemon.stopping import StopRequest, Urgency
-from ndfd.errors import NdfdError, WorkerStartFailed
-from ndfd.model.conversion import ConvertOptions, OutputFormat
+from ndfd.errors import NdfdError
+from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
 from ndfd.model.status import DaemonStatus, EngineStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
+from ndfd.server.generation import Serving
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor
-from ndfd.server.methods import Methods
-from ndfd.server.varlink_door import VarlinkDoor, VarlinkDoorLimits
-from ndfd.supervisor import Pool, Zygote
-from ndfd.telemetry.logs import set_up_logs
+from ndfd.server.methods import Daemon as DaemonMethods
+from ndfd.server.varlink_door import VarlinkDoor
+from ndfd.telemetry.logs import prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
 #: Seconds that running conversions get after SIGTERM: less than the 90 after which systemd kills (TimeoutStopSec).
 DRAIN_LIMIT_S = 30.0
-#: Seconds for the built-in document: milliseconds of work, on a machine that may be busy.
-PROBE_LIMIT_S = 30.0
 #: Of the shell for a program that SIGINT ended.
 _EX_INTERRUPTED = 130
 
 _NO_FONTS = (
     "no font for Chinese, Japanese or Korean is installed: text in such a font that is not embedded is lost. "
-    "Install one (Debian: fonts-noto-cjk), or name its folder: NDFD_DOCUMENT__FALLBACK_FONT_DIRS"
+    "Install one (Debian: fonts-noto-cjk), or name its folder: [document] fallback_font_dirs"
 )
 
 #: Told the paths of the sockets, the Varlink one first, when the daemon is ready.
@@ -50,21 +56,28 @@ OnReady = Callable[[tuple[str, ...]], None]
 class Daemon:
     """All parts of one daemon, and their order. Made within the event loop that it runs in."""
 
-    def __init__(self, settings: Settings, runtime_dir: RuntimeDir) -> None:
+    def __init__(self, context: Context, loaded: Loaded, runtime_dir: RuntimeDir) -> None:
         self._begun = time.monotonic()
+        self._context = context
+        self._loaded = loaded
         self._runtime_dir = runtime_dir
-        self._socket_mode = settings.network.socket_mode
-        self._pool = Pool(
-            Zygote(zygote_options(settings.swarm, settings.document)), pool_limits(settings.swarm, settings.document)
-        )
-        metrics = Metrics(self.status)
-        limits = admission_limits(settings.swarm, settings.document)
-        self._conversions = MeasuredConversions(self._pool, metrics)
-        self._methods = Methods(self._conversions, self.status, limits)
-        door_limits = VarlinkDoorLimits()
-        service = ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES)
-        self._varlink = VarlinkDoor(self._methods, service, door_limits)
-        self._http = HttpDoor(make_app(self._methods, metrics.render, __version__, door_limits.stall_s))
+        self._counts = Counts()
+        self._metrics = Metrics(self.status)
+        self._methods = DaemonMethods(self.status, self)
+        self._serving = Serving()
+        self._varlink = VarlinkDoor(self._serving, ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES))
+        app = make_app(self._serving, self._metrics.render, __version__)
+        self._http = HttpDoor(app, self._serving)
+        self._preparation = Preparation(context, self._methods, self._serving, app, self._metrics, self._counts)
+        #: Of the generation that serves; None before the start.
+        self._parts: Parts | None = None
+        #: Those that have not ended: of the generation that serves, and of former ones whose requests go on.
+        self._pools: list[RunningPool] = []
+        self._network_doors: list[NetworkDoor] = []
+        self._reloading = asyncio.Lock()
+        self._requests = ReloadRequests(self._reload_for)
+        self._watch = FileWatch(lambda: self.ask_reload("a file changed"))
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def sockets(self) -> tuple[str, ...]:
@@ -73,53 +86,153 @@ class Daemon:
 
     def status(self) -> DaemonStatus:
         """What the daemon says of itself."""
-        pool = self._pool.snapshot()
+        snapshots = [pool.pool.snapshot() for pool in self._pools]
+        engine = snapshots[-1].engine if snapshots else None
+        parts = self._parts
+        warnings = dict.fromkeys(warning for snapshot in snapshots for warning in snapshot.warnings)
         return DaemonStatus(
             version=__version__,
             pid=os.getpid(),
             uptime_s=time.monotonic() - self._begun,
             sockets=self.sockets,
-            engine=pool.engine,
-            workers=pool.workers,
-            queued=pool.queued,
-            succeeded=self._conversions.succeeded,
-            failed=self._conversions.failed,
-            pages=self._conversions.pages,
-            warnings=(*pool.warnings, *_font_warning(pool.engine)),
+            engine=engine,
+            workers=tuple(worker for snapshot in snapshots for worker in snapshot.workers),
+            queued=sum(snapshot.queued for snapshot in snapshots),
+            succeeded=self._counts.succeeded,
+            failed=self._counts.failed,
+            pages=self._counts.pages,
+            generation=0 if parts is None else parts.generation.number,
+            config_hash=self._loaded.hash,
+            warnings=(*warnings, *_font_warning(engine), *self._loaded.warnings),
         )
 
     async def start(self) -> None:
-        """Returns when a worker has converted the built-in document and both doors are open.
+        """Returns when a worker has converted the built-in document and the doors are open.
 
-        `WorkerStartFailed` or `SocketError` when that cannot be; nothing is left running then.
+        The error says why that cannot be; nothing is left running then.
         """
+        loop = asyncio.get_running_loop()
+        threads = self._loaded.settings.runtime.thread_pool_size
+        loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="ndfd"))
         try:
-            await self._pool.start()
-            await self._probe()
-            self._varlink.start(self._runtime_dir.listen(VARLINK_SOCKET, self._socket_mode))
-            await self._http.start(self._runtime_dir.listen(HTTP_SOCKET, self._socket_mode))
+            await self._use(await self._preparation.prepare(self._loaded, None))
+            mode = self._loaded.settings.network.socket_mode
+            self._varlink.start(self._runtime_dir.listen(VARLINK_SOCKET, mode))
+            await self._http.start(self._runtime_dir.listen(HTTP_SOCKET, mode))
         except BaseException:
             await self.stop(0.0)
             raise
+        self._spawn(self._requests.serve())
 
     async def stop(self, grace_s: float) -> None:
         """Takes nothing new, gives what runs `grace_s` seconds, then ends it; returns when every worker has ended."""
-        self._methods.stop_taking()
+        self._methods.occupancy.closed = True
         # The files first: who finds no socket starts or waits for another daemon instead of being refused by this one.
         self._runtime_dir.remove_sockets()
-        await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s))
-        await self._pool.stop()
+        await self._watch.stop()
+        networks = [door.stop(grace_s) for door in self._network_doors]
+        await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *networks)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(pool.pool.stop() for pool in self._pools))
 
-    async def _probe(self) -> None:
-        fd = platform.sealed_memfd("ndfd-probe", probe_document())
-        options = ConvertOptions(OutputFormat.TEXT, name="the built-in document", deadline_s=PROBE_LIMIT_S)
-        try:
-            result = await self._pool.convert(fd, options, uid=os.geteuid())
-            os.close(result.fd)
-        except NdfdError as error:
-            raise WorkerStartFailed(f"no worker converts the built-in document: {error}") from error
-        finally:
-            os.close(fd)
+    # The configuration
+
+    def ask_reload(self, reason: str) -> None:
+        """Has the configuration reloaded soon; what comes of it is logged."""
+        self._requests.ask(reason)
+
+    def configuration(self) -> Configuration:
+        """The one that holds."""
+        assert self._parts is not None
+        return self._parts.told()
+
+    async def reload(self, *, dry_run: bool) -> ReloadReport:
+        """Uses the configuration as it is written now, or with `dry_run` says what would change.
+
+        The error says why it cannot be used; everything is then as it was.
+        """
+        async with self._reloading:
+            assert self._parts is not None
+            former = self._parts
+            try:
+                loaded = await asyncio.to_thread(load, self._context)
+                changes = planned(former.loaded, loaded)
+                loaded = reloaded(former.loaded, loaded)
+                if dry_run:
+                    return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
+                parts = await self._preparation.prepare(loaded, former)
+            except NdfdError as error:
+                if not dry_run:
+                    self._metrics.reloaded(successful=False)
+                    reasons = {"reasons": error.details or (str(error),), "generation": former.generation.number}
+                    _log.error("the configuration is refused, the old one serves on", extra=reasons)
+                raise
+            await self._use(parts)
+            self._metrics.reloaded(successful=True)
+            _log_reload(parts, changes)
+            return ReloadReport(parts.generation.number, loaded.hash, changes, loaded.warnings)
+
+    async def _reload_for(self, reason: str) -> None:
+        _log.info("a reload is asked for", extra={"reason": reason})
+        await self.reload(dry_run=False)
+
+    async def _use(self, parts: Parts) -> None:
+        """The one step: up to its first `await` nothing else happens in this process."""
+        former, self._parts = self._parts, parts
+        self._loaded = parts.loaded
+        self._serving.current = parts.generation
+        parts.logs.use()
+        settings = parts.loaded.settings
+        asyncio.get_running_loop().set_debug(settings.development.debug_mode)
+        parts.pool.pool.reconfigure(parts.pool_limits)
+        if former is None or parts.pool is not former.pool:
+            self._pools.append(parts.pool)
+        if former is not None:
+            self._runtime_dir.set_socket_mode(settings.network.socket_mode)
+        self._watch.follow(*self._watched(parts))
+        if former is not None and parts.pool is not former.pool:
+            self._spawn(self._retire(former.pool))
+        if parts.network is not None and (former is None or parts.network is not former.network):
+            self._network_doors.append(parts.network)
+            await parts.network.start()
+        if former is not None and former.network is not None and former.network is not parts.network:
+            # What runs there is of the former generation, and ends by that one's deadlines.
+            grace_s = former.loaded.settings.document.max_deadline
+            self._spawn(self._close(former.network, grace_s))
+
+    def _watched(self, parts: Parts) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        if not parts.loaded.settings.development.hot_reload:
+            return (), ()
+        return self._context.watched(), parts.files()
+
+    async def _retire(self, pool: RunningPool) -> None:
+        await pool.retire()
+        self._pools.remove(pool)
+
+    async def _close(self, door: NetworkDoor, grace_s: float) -> None:
+        await door.stop(grace_s)
+        self._network_doors.remove(door)
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _log_reload(parts: Parts, changes: tuple[Change, ...]) -> None:
+    restart = [change.key for change in changes if change.effect is Effect.RESTART]
+    said = {"generation": parts.generation.number, "changed": [change.key for change in changes]}
+    _log.info("the configuration was reloaded", extra=said)
+    if restart:
+        _log.warning("what needs a restart is as it was", extra={"keys": restart})
+    _log_warnings(parts.loaded)
+
+
+def _log_warnings(loaded: Loaded) -> None:
+    for warning in loaded.warnings:
+        _log.warning("the configuration should be mended: %s", warning)
 
 
 def _font_warning(engine: EngineStatus | None) -> tuple[str, ...]:
@@ -128,31 +241,41 @@ def _font_warning(engine: EngineStatus | None) -> tuple[str, ...]:
     return (_NO_FONTS,)
 
 
-def run(settings: Settings, on_ready: OnReady, *, owner_fd: int | None = None, private: bool = False) -> int:
+def run(context: Context, on_ready: OnReady, *, owner_fd: int | None = None, private_dir: Path | None = None) -> int:
     """Runs a daemon until it is told to stop; the exit status.
 
-    `owner_fd` is a pipe whose end stops the daemon. A private daemon removes its socket folder, which is nobody else's.
-    Raises the error that kept the daemon from starting.
+    `owner_fd` is a pipe whose end stops the daemon. A private daemon lies in a folder that is nobody else's, and
+    removes it. Raises the error that kept the daemon from starting.
     """
-    set_up_logs(settings.logging)
-    with RuntimeDir(settings.network.socket_dir or default_socket_dir()) as runtime_dir:
+    if private_dir is not None:
+        context = context.private(private_dir)
+    loaded = load(context)
+    prepare_logs(loaded.settings.logging).use()
+    _log_warnings(loaded)
+    folder = loaded.settings.network.socket_dir
+    with RuntimeDir(default_socket_dir() if folder == "auto" else folder) as runtime_dir:
         try:
-            asyncio.run(_serve(settings, runtime_dir, on_ready, owner_fd))
+            asyncio.run(_serve(context, loaded, runtime_dir, on_ready, owner_fd))
         finally:
-            if private:
+            if private_dir is not None:
                 runtime_dir.remove()
     return 0
 
 
-async def _serve(settings: Settings, runtime_dir: RuntimeDir, on_ready: OnReady, owner_fd: int | None) -> None:
+async def _serve(
+    context: Context, loaded: Loaded, runtime_dir: RuntimeDir, on_ready: OnReady, owner_fd: int | None
+) -> None:
     def stop_here() -> None:
         runtime_dir.remove_sockets()
         # The zygote and its workers see their channels close and end.
         os._exit(_EX_INTERRUPTED)
 
+    loop = asyncio.get_running_loop()
     stop = StopRequest(on_now=stop_here)
-    stop.listen(asyncio.get_running_loop(), owner_fd)
-    daemon = Daemon(settings, runtime_dir)
+    stop.listen(loop, owner_fd)
+    daemon = Daemon(context, loaded, runtime_dir)
+    # From here on, or a SIGHUP during the start would end the process; it is served after the start.
+    loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
     if not await _finished(daemon.start(), stop, Urgency.DRAIN):
         return
     _log.info("ready", extra={"sockets": daemon.sockets, "pid": os.getpid()})

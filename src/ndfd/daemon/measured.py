@@ -10,19 +10,26 @@ from ndfd.server.methods import Conversions, Converted, OnPage
 from ndfd.telemetry.metrics import Metrics
 
 
+class Counts:
+    """How conversions ended, over all generations of a daemon."""
+
+    def __init__(self) -> None:
+        self.succeeded = 0
+        self.failed = 0
+        #: Of those that succeeded.
+        self.pages = 0
+
+
 class MeasuredConversions:
     """Passes conversions on and counts how they end; one that its caller cancels is not counted.
 
     The daemon's own (the built-in document) do not come through here: the counts are those of its users.
     """
 
-    def __init__(self, conversions: Conversions, metrics: Metrics) -> None:
+    def __init__(self, conversions: Conversions, metrics: Metrics, counts: Counts) -> None:
         self._conversions = conversions
         self._metrics = metrics
-        self.succeeded = 0
-        self.failed = 0
-        #: Of those that succeeded.
-        self.pages = 0
+        self._counts = counts
 
     async def convert(
         self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None
@@ -32,11 +39,11 @@ class MeasuredConversions:
         try:
             result = await self._conversions.convert(document_fd, options, uid=uid, on_page=on_page)
         except Exception as error:
-            self.failed += 1
+            self._counts.failed += 1
             known = error if isinstance(error, NdfdError) else NdfdError(type(error).__name__)
             self._metrics.failed(options.format, known, time.monotonic() - begun)
             raise
-        self.succeeded += 1
-        self.pages += result.report.pages
+        self._counts.succeeded += 1
+        self._counts.pages += result.report.pages
         self._metrics.converted(options.format, result.report, time.monotonic() - begun)
         return result

@@ -61,6 +61,11 @@ class RuntimeDir:
         self._listeners.append(listener)
         return listener.socket
 
+    def set_socket_mode(self, mode: int) -> None:
+        """Gives the sockets other permission bits; connections that are open stay."""
+        for listener in self._listeners:
+            listener.path.chmod(mode)
+
     def remove_sockets(self) -> None:
         """Removes the files of the sockets made here, unless something else stands in their place by now."""
         for listener in self._listeners:

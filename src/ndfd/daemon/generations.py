@@ -1,0 +1,114 @@
+"""Generations: each configuration prepared whole before it is used, and then used in one step."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from ndfd.config.context import Context
+from ndfd.config.load import Loaded
+from ndfd.daemon.measured import Counts, MeasuredConversions
+from ndfd.daemon.network_door import NetworkDoor, prepare_network_door
+from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_limits, zygote_options
+from ndfd.daemon.running_pool import RunningPool
+from ndfd.model.configuration import Configuration
+from ndfd.server.generation import Generation, Serving
+from ndfd.server.methods import Daemon as DaemonMethods
+from ndfd.server.methods import Methods
+from ndfd.supervisor import PoolLimits
+from ndfd.telemetry.logs import PreparedLogs, prepare_logs
+from ndfd.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one generation runs on; a pool and a network door may have served the one before."""
+
+    loaded: Loaded
+    generation: Generation
+    pool: RunningPool
+    pool_limits: PoolLimits
+    network: NetworkDoor | None
+    logs: PreparedLogs
+    #: Seconds since 1970.
+    loaded_at: float = field(default_factory=time.time)
+
+    def told(self) -> Configuration:
+        """As the API tells it."""
+        return Configuration(
+            generation=self.generation.number,
+            hash=self.loaded.hash,
+            loaded_at=self.loaded_at,
+            settings=tuple(self.loaded.resolved.values()),
+            files=self.loaded.files,
+            warnings=self.loaded.warnings,
+        )
+
+    def files(self) -> tuple[Path, ...]:
+        """The files beside those of the configuration that it was made from."""
+        settings = self.loaded.settings
+        secrets = [setting.origin.secret_file for setting in self.loaded.resolved.values()]
+        tls = (settings.network.tls_certificate, settings.network.tls_key)
+        return (*(Path(path) for path in secrets if path is not None), *(path for path in tls if path is not None))
+
+
+class Preparation:
+    """Makes the parts of the next generation beside those of the one that serves."""
+
+    def __init__(
+        self, context: Context, daemon: DaemonMethods, serving: Serving, app: ASGIApp, metrics: Metrics, counts: Counts
+    ) -> None:
+        self._context = context
+        self._daemon = daemon
+        self._serving = serving
+        self._app = app
+        self._metrics = metrics
+        self._counts = counts
+        self._worker_numbers = itertools.count(1)
+
+    async def prepare(self, loaded: Loaded, former: Parts | None) -> Parts:
+        """Everything opened, started and tried, and nothing of it in use; the error says why that cannot be.
+
+        What is new about it and not used after all is given to `discard`.
+        """
+        settings = loaded.settings
+        limits, admission = pool_limits(settings), admission_limits(settings)
+        # Blocks: it looks for fonts in the system's folders, and for users in its databases.
+        options = await asyncio.to_thread(zygote_options, self._context, settings.swarm, settings.document)
+        admins = await asyncio.to_thread(admin_uids, settings.security)
+        async with contextlib.AsyncExitStack() as undo:
+            logs = prepare_logs(settings.logging)
+            undo.callback(logs.discard)
+            network = prepare_network_door(
+                settings.network, self._app, self._serving, None if former is None else former.network
+            )
+            if network is not None and (former is None or network is not former.network):
+                undo.callback(network.discard)
+            if former is not None and former.pool.options == options:
+                pool = former.pool
+            else:
+                pool = RunningPool(options, limits, self._worker_numbers)
+                await pool.start()
+            undo.pop_all()
+        methods = Methods(
+            1 if former is None else former.generation.number + 1,
+            self._daemon,
+            MeasuredConversions(pool.pool, self._metrics, self._counts),
+            admission,
+            held=pool.held,
+            admins=admins,
+        )
+        token = settings.security.token
+        generation = Generation(
+            methods,
+            door_limits(settings.network),
+            None if token is None else token.get_secret_value(),
+            settings.metrics.enabled,
+        )
+        return Parts(loaded, generation, pool, limits, network, logs)

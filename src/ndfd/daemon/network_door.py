@@ -1,0 +1,85 @@
+"""The HTTP door on the network: kept over a reload that does not concern it, else followed by another one."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import ASGIApp
+
+from ndfd.config.kinds import Address
+from ndfd.config.settings import NetworkSettings
+from ndfd.errors import ConfigError
+from ndfd.server.generation import Serving
+from ndfd.server.http_door import HttpDoor
+from ndfd.server.network import listen_on_network, tls_context
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """Two doors that are alike in this need not follow each other."""
+
+    address: Address
+    #: SHA-256 of the certificate and of its key: a renewed one lies at the same path.
+    tls: bytes
+
+
+class NetworkDoor:
+    """Listens from its making, so that whoever connects waits; answers from `start` to `stop`."""
+
+    def __init__(
+        self, door: HttpDoor, listener: socket.socket, tls: ssl.SSLContext | None, identity: _Identity
+    ) -> None:
+        self.identity = identity
+        self._door = door
+        self._listener = listener
+        self._tls = tls
+
+    async def start(self) -> None:
+        """Begins to answer."""
+        await self._door.start(self._listener, self._tls)
+
+    async def stop(self, grace_s: float) -> None:
+        """As `HttpDoor.stop`."""
+        await self._door.stop(grace_s)
+
+    def discard(self) -> None:
+        """Puts away one that was never started."""
+        self._listener.close()
+
+    def same_listener(self) -> socket.socket:
+        """The same listening socket once more: what waits there to be accepted is accepted by whoever comes first."""
+        return self._listener.dup()
+
+
+def prepare_network_door(
+    network: NetworkSettings, app: ASGIApp, serving: Serving, former: NetworkDoor | None
+) -> NetworkDoor | None:
+    """The door that the settings ask for: `former` if it is that, else a new one that listens; None for none.
+
+    `ConfigError` names the key that cannot be used.
+    """
+    if network.bind_address == "off":
+        return None
+    tls, digest = None, b""
+    if network.tls_certificate is not None and network.tls_key is not None:
+        tls = tls_context(network.tls_certificate, network.tls_key)
+        digest = _digest(network.tls_certificate) + _digest(network.tls_key)
+    identity = _Identity(network.bind_address, digest)
+    if former is not None and former.identity == identity:
+        return former
+    if former is not None and former.identity.address == network.bind_address:
+        listener = former.same_listener()
+    else:
+        listener = listen_on_network(network.bind_address.host, network.bind_address.port)
+    return NetworkDoor(HttpDoor(app, serving, remote=True), listener, tls, identity)
+
+
+def _digest(path: Path) -> bytes:
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
