@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from ndfd.cli import main
+from ndfd.client import Client
+from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
-from ndfd.server.varlink_door import VarlinkDoorLimits
+from tests.cli.fake_daemon import FakeDaemon, daemon_of
 from tests.server.doors import LIMITS, Doors
 
 
@@ -32,9 +34,11 @@ Ndfd = Callable[..., Ran]
 
 @pytest.fixture(autouse=True)
 def environment_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No daemon of the machine is found by accident, and no signal handler stays."""
-    for name in [name for name in os.environ if name.startswith("NDFD_")]:
+    """No daemon and no configuration of the machine are found by accident, and no signal handler stays."""
+    for name in [name for name in os.environ if name.startswith(("NDFD_", "NEURALDOCFLOW_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("NDFD_CONFIG_DIR", str(tmp_path / "etc"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "no-such-runtime-dir"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
@@ -47,7 +51,7 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
     """A daemon's doors, whose conversions do as the document's name says."""
     place = tmp_path / "sockets"
     place.mkdir()
-    with Doors(place, VarlinkDoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
+    with Doors(place, DoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
         yield running
 
 
@@ -62,6 +66,22 @@ def ndfd(capfd: pytest.CaptureFixture[str]) -> Ndfd:
         return Ran(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def etc(tmp_path: Path) -> Path:
+    """The folder of the machine's configuration, empty."""
+    folder = tmp_path / "etc"
+    (folder / "conf.d").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def daemon(etc: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDaemon:
+    """A daemon, without its doors, that was started with no file in that folder."""
+    fake = daemon_of(etc)
+    monkeypatch.setattr(Client, "connect", lambda path, timeout_s=None: fake)
+    return fake
 
 
 @pytest.fixture

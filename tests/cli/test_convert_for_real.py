@@ -96,7 +96,7 @@ def test_a_wrong_setting_of_the_private_daemon_is_its_own_error(
     process = start("convert", "--private", folder)
     _, err = process.communicate(timeout=LONG)
     assert process.returncode == 78
-    assert b"NDFD_SWARM__WORKERS: '0' should be" in err
+    assert b"NDFD_SWARM__WORKERS: swarm.workers: 0 is below the minimum" in err
     assert err.count(b"\n") == 1
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
 import pytest
 
 from ndfd import __version__
-from ndfd.cli.endings import exit_status_of, one_line
+from ndfd.cli.config import config
+from ndfd.cli.endings import exit_status_of, lines_of, one_line
 from ndfd.cli.main import ndfd as group
-from ndfd.config.environment import variable_names
-from ndfd.errors import EX_DATAERR, DamagedDocument, InputError, NdfdError, NoDocuments
+from ndfd.config.precedence import LAYERS
+from ndfd.errors import EX_DATAERR, ConfigError, DamagedDocument, InputError, NdfdError, NoDocuments
 from tests.cli.conftest import Ndfd
 
 
@@ -29,15 +29,17 @@ def test_every_command_explains_itself_on_stdout(ndfd: Ndfd, command: str) -> No
 
 
 def test_the_help_fits_a_terminal_of_eighty_columns(ndfd: Ndfd) -> None:
-    for command in ("", *group.commands):
+    for command in ("", *group.commands, *(f"config {name}" for name in config.commands)):
         text = ndfd(*command.split(), "--help").stdout
         # What is shown as it was written may be up to a hundred columns wide.
         assert max(map(len, text.splitlines())) <= 100
 
 
-def test_the_daemons_help_names_every_variable(ndfd: Ndfd) -> None:
-    named = set(re.findall(r"NDFD_[A-Z]+__[A-Z_]+", ndfd("run", "--help").stdout))
-    assert named == set(variable_names())
+def test_the_daemons_help_names_every_layer_and_where_the_keys_are_listed(ndfd: Ndfd) -> None:
+    text = ndfd("run", "--help").stdout
+    named = [name for line in text.splitlines() for name, when in LAYERS if name in line and when in line]
+    assert named == [name for name, _ in LAYERS]
+    assert "ndfd config reference" in " ".join(text.split())
 
 
 def test_a_command_that_is_not_there_is_wrong_usage_on_one_line(ndfd: Ndfd) -> None:
@@ -58,6 +60,11 @@ def test_help_loads_nothing_of_the_daemon_the_terminal_or_the_client() -> None:
 def test_an_error_is_one_line_whatever_its_parts_hold() -> None:
     error = DamagedDocument("a\nb\r\n c", hint="do\nthis")
     assert one_line(error, "x\ny.pdf") == "x y.pdf: a b c (document-damaged); do this"
+
+
+def test_each_cause_of_an_error_that_only_counts_them_is_a_line_of_its_own() -> None:
+    error = ConfigError("it has 2 mistakes", hint="mend", details=("a: x\ny", "b: z"))
+    assert lines_of(error).splitlines() == ["it has 2 mistakes (configuration); mend", "a: x y", "b: z"]
 
 
 def test_an_error_that_begins_with_its_subject_does_not_say_it_twice() -> None:

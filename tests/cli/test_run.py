@@ -39,3 +39,22 @@ def test_an_argument_is_wrong_usage(start: Start) -> None:
     _, err = process.communicate(timeout=20)
     assert process.returncode == 64
     assert err.startswith(b"ndfd: Got unexpected extra argument (now) (usage); ")
+
+
+def test_every_mistake_keeps_it_from_starting_and_has_its_line(start: Start, etc: Path) -> None:
+    (etc / "config.toml").write_text("[swarm]\nwokers = 2\nmax_queue = -1\n")
+    process = start("run", "--set", "logging.level=loud")
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 78
+    first, *rest = err.decode().splitlines()
+    assert first.startswith("ndfd: the configuration has 3 mistakes (configuration); ")
+    assert rest[0] == f"{etc}/config.toml:2:1: swarm.wokers: there is no such key; did you mean swarm.workers?"
+    assert rest[1].startswith(f"{etc}/config.toml:3:13: swarm.max_queue: ")
+    assert rest[2].startswith("--set logging.level: ")
+
+
+def test_a_private_daemon_reads_no_file_of_the_machine(start: Start, etc: Path, tmp_path: Path) -> None:
+    (etc / "config.toml").write_text("no TOML")
+    process = start("run", "--private", tmp_path / "private", "--owner-fd", "0", stdin=subprocess.PIPE)
+    assert process.stdout is not None
+    assert "sockets" in json.loads(process.stdout.readline())

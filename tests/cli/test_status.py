@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ def status(**changes: object) -> DaemonStatus:
         "succeeded": 5,
         "failed": 1,
         "pages": 60,
+        "generation": 3,
+        "config_hash": "0123456789abcdef",
     }
     return DaemonStatus(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -42,6 +45,7 @@ def test_in_a_pipe_each_fact_is_a_plain_line(ndfd_at: Ndfd, doors: Doors) -> Non
     assert f"socket          {doors.varlink_path}" in lines
     assert "engine          pdfium 1, kernels in c" in lines
     assert "fallback fonts  /usr/share/fonts" in lines
+    assert any(re.fullmatch(r"configuration   generation \d+, hash [0-9a-f]{0,12}", line) for line in lines)
     assert "conversions     5 succeeded, 1 failed, 60 pages, 0 waiting" in lines
     assert "worker 1        pid 4711, idle, 3 served, 1 MB, up 1.5 s" in lines
     assert "warning         no fonts" in lines
@@ -57,6 +61,7 @@ def test_on_a_terminal_it_is_a_table_that_takes_names_as_they_are() -> None:
     console = Console(file=io.StringIO(), width=160, force_terminal=True, color_system=None)
     print_status(status(warnings=("[no] fonts",)), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "generation 3, hash 0123456789ab\n" in text.replace(" \n", "\n").replace("  ", "")
     assert "[big].pdf, page 7 of 40, 3.2 s" in text
     assert "warning: [no] fonts" in text
 

@@ -24,6 +24,11 @@ def one_line(error: NdfdError, subject: str | None = None) -> str:
     return " ".join(message.split())
 
 
+def lines_of(error: NdfdError) -> str:
+    """`one_line`, and below it a line for each cause that the message only counts."""
+    return "\n".join((one_line(error), *(" ".join(detail.split()) for detail in error.details)))
+
+
 def exit_status_of(failures: Collection[NdfdError]) -> int:
     """One status for several failures: their own when they agree, else that of bad data."""
     statuses = {failure.exit_status for failure in failures}

@@ -14,9 +14,11 @@ import click
 
 from ndfd import __version__
 from ndfd.cli.completion import completion
+from ndfd.cli.config import config
 from ndfd.cli.convert import convert
-from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, one_line
+from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
+from ndfd.cli.reload import reload
 from ndfd.cli.run import run
 from ndfd.cli.status import status
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
@@ -40,6 +42,7 @@ def ndfd(debug: bool) -> None:
       cat scan.pdf | ndfd convert - -f json       in a pipe
       ndfd run                                    the daemon, in the foreground
       ndfd status                                 what it does
+      ndfd config check && ndfd reload            it takes its configuration anew
 
     \b
     Exit status:
@@ -53,7 +56,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, errors, completion):
+for command in (run, convert, status, config, reload, errors, completion):
     ndfd.add_command(command)
 
 
@@ -82,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return broken_pipe()
     except NdfdError as error:
         _show_traceback(debug)
-        click.echo(f"ndfd: {one_line(error)}", err=True)
+        click.echo(f"ndfd: {lines_of(error)}", err=True)
         return error.exit_status
     except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback for a user who did not ask for one
         _show_traceback(debug)

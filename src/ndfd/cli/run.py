@@ -9,13 +9,15 @@ from pathlib import Path
 import click
 
 from ndfd import __version__
+from ndfd.cli.options import LAYERS_HELP, Sources, sources_options
 from ndfd.errors import NdfdError
 
 
-@click.command()
-@click.option("--private", "folder", type=click.Path(path_type=Path), metavar="DIR", hidden=True)
+@click.command(epilog=LAYERS_HELP)
+@click.option("--private", "private_dir", type=click.Path(path_type=Path), metavar="DIR", hidden=True)
 @click.option("--owner-fd", type=click.IntRange(0), metavar="N", hidden=True)
-def run(folder: Path | None, owner_fd: int | None) -> int:
+@sources_options
+def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int:
     """Run the daemon in the foreground.
 
     It prints one line with its sockets on stdout when it is ready: when a worker has converted a built-in document.
@@ -24,24 +26,9 @@ def run(folder: Path | None, owner_fd: int | None) -> int:
     SIGTERM lets running conversions end, for 30 seconds at most, and takes no new ones. SIGINT (Ctrl-C) cancels them;
     a second SIGINT ends the daemon on the spot.
 
-    \b
-    Environment, with the defaults:
-      NDFD_SWARM__WORKERS=auto                 worker processes; auto: one for each core
-      NDFD_SWARM__WORKER_MEMORY=4GB            address space of one worker
-      NDFD_SWARM__JOBS_PER_WORKER=500          conversions after which a worker is replaced
-      NDFD_SWARM__MAX_QUEUE=256                conversions that may wait for a worker
-      NDFD_SWARM__MAX_PER_USER=128             conversions of one user, waiting or running
-      NDFD_NETWORK__SOCKET_DIR                 folder of the sockets
-                                               [root: /run/ndfd; others: $XDG_RUNTIME_DIR/ndfd]
-      NDFD_NETWORK__SOCKET_MODE=0660           permissions of the sockets
-      NDFD_DOCUMENT__MAX_SIZE=2GB              size of one document
-      NDFD_DOCUMENT__DEFAULT_DEADLINE=5m       time for a conversion whose caller names none
-      NDFD_DOCUMENT__MAX_DEADLINE=1h           time that a caller may ask for
-      NDFD_DOCUMENT__FALLBACK_FONT_DIRS        folders of fonts for Chinese, Japanese and Korean,
-                                               separated by ":"  [searched on the system]
-      NDFD_LOGGING__LEVEL=info                 debug, info, warning or error
-      NDFD_LOGGING__FORMAT=auto                console, json; auto: console on a terminal
-      NDFD_NATIVE=c                            python: the slow reference of the compiled kernels
+    It is configured by TOML files, variables and --set; `ndfd config reference` lists the keys. Any mistake, also an
+    unknown key, keeps it from starting; `ndfd config check` names them all. SIGHUP and `ndfd reload` have it read its
+    configuration again. NDFD_NATIVE=python runs the slow reference of the compiled kernels.
 
     \b
     Files, in the socket folder:
@@ -52,7 +39,8 @@ def run(folder: Path | None, owner_fd: int | None) -> int:
     \b
     Examples:
       ndfd run
-      NDFD_SWARM__WORKERS=2 NDFD_LOGGING__LEVEL=debug ndfd run
+      ndfd run --set swarm.workers=2 --set logging.level=debug
+      NDFD_NETWORK__SOCKET_DIR=/tmp/ndfd ndfd run
 
     \b
     Exit status:
@@ -62,19 +50,18 @@ def run(folder: Path | None, owner_fd: int | None) -> int:
       78   wrong configuration
     """
     # A client that starts this daemon for itself reads each line of its stdout as JSON.
-    private = folder is not None
+    private = private_dir is not None
     try:
         # 250 ms that no other command pays.
-        from ndfd.config.environment import load_settings
         from ndfd.daemon import run as run_daemon
 
-        settings = load_settings()
-        if folder is not None:
-            settings = settings.in_socket_dir(folder)
-        return run_daemon(settings, lambda sockets: _say_ready(sockets, private), owner_fd=owner_fd, private=private)
+        return run_daemon(
+            sources.context(), lambda sockets: _say_ready(sockets, private), owner_fd=owner_fd, private_dir=private_dir
+        )
     except NdfdError as error:
         if private:
-            _say_line(json.dumps({"error": {"code": error.code, "message": str(error), "hint": error.hint}}))
+            told = {"code": error.code, "message": str(error), "hint": error.hint, "details": error.details}
+            _say_line(json.dumps({"error": told}))
         raise
 
 

@@ -57,6 +57,7 @@ def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
     yield "daemon", f"ndfd {answer.version}, pid {answer.pid}, up {duration(answer.uptime_s)}"
     for socket in answer.sockets:
         yield "socket", socket
+    yield "configuration", f"generation {answer.generation}, hash {short_hash(answer.config_hash)}"
     engine = answer.engine
     yield "engine", f"{engine.name}, kernels in {engine.native}" if engine else "not started"
     if engine:
@@ -75,6 +76,11 @@ def work(worker: WorkerStatus) -> str:
     pages = f", page {worker.page} of {worker.pages}" if worker.page is not None and worker.pages is not None else ""
     time = f", {duration(worker.busy_s)}" if worker.busy_s is not None else ""
     return f"{name}{pages}{time}"
+
+
+def short_hash(digest: str) -> str:
+    """So much of a configuration's hash as tells two apart at sight."""
+    return digest[:12]
 
 
 def duration(seconds: float) -> str:

@@ -1,0 +1,66 @@
+"""`ndfd config reference`: every key and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ndfd.cli.config_keys import complete_keys, selected
+from ndfd.cli.config_values import decoded, print_json
+
+
+@click.command(short_help="List every key and what it means.")
+@click.argument("keys", nargs=-1, metavar="[KEY|GROUP]…", shell_complete=complete_keys)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "markdown", "toml", "json"]),
+    default="text",
+    show_default=True,
+    help="toml: a sample file, every key a comment.",
+)
+@click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
+def reference(keys: Sequence[str], output_format: str) -> None:
+    """List every key, or those of each KEY and GROUP: default, meaning, what may be written, variable, and what a
+    reload does with it.
+
+    \b
+    Examples:
+      ndfd config reference | less
+      ndfd config reference swarm
+      ndfd config reference --format toml > config.toml
+
+    \b
+    Exit status:
+      0   listed
+      64  there is no such key
+    """
+    from ndfd.config.keys import KEYS
+    from ndfd.config.reference import markdown, sample, text
+
+    paths = selected(keys)
+    if output_format == "json":
+        print_json({path: key_as_json(path) for path in paths})
+    else:
+        write = {"text": text, "markdown": markdown, "toml": sample}[output_format]
+        click.echo(write(KEYS[path] for path in paths), nl=False)
+
+
+def key_as_json(path: str) -> dict[str, Any]:
+    """What there is to know of a key wherever it is used."""
+    from ndfd.config.keys import KEYS
+    from ndfd.config.reference import aliases
+
+    key = KEYS[path]
+    known = {
+        "meaning": key.meaning,
+        "default": decoded(key.default_text),
+        "accepts": key.kind.accepts(),
+        "unit": key.kind.unit or None,
+        "variables": [key.variable, *aliases(key)],
+        "effect": key.effect.value,
+    }
+    secret = {"file_key": f"{key.group}.{key.file_name}", "credential": path} if key.file_name else {}
+    return {**known, **secret}
