@@ -1,11 +1,11 @@
-"""The command line of scripts/bench: `extract`, `profile` and `corpus`."""
+"""The command line of scripts/bench: `extract`, `profile`, `corpus` and `config`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tests.bench import corpus, extract, profile
+from tests.bench import config, corpus, extract, profile
 from tests.bench.selection import default_corpus
 
 
@@ -25,6 +25,9 @@ def main() -> int:
         command.add_argument("--documents", type=int, metavar="N", help="only N documents, spread evenly over all")
         module.add_arguments(command)
         command.set_defaults(run=module.run)
+    command = commands.add_parser("config", help=(config.__doc__ or "").partition("\n")[0], description=config.__doc__)
+    config.add_arguments(command)
+    command.set_defaults(run=config.run)
     arguments = parser.parse_args()
     status: int = arguments.run(arguments)
     return status
