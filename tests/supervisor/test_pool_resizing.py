@@ -10,7 +10,8 @@ import pytest
 from ndfd.errors import ShuttingDown, WorkerStartFailed
 from ndfd.model.status import WorkerState
 from ndfd.supervisor import Pool, PoolLimits
-from ndfd.testing import FakeClock, FakeSpawner
+from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.testing import FakeClock, FakeSpawner, FakeWorker
 from tests.supervisor.fake_pool import Scene, done, run, scene, settle
 
 
@@ -51,6 +52,17 @@ def test_a_pool_that_shrinks_ends_those_that_have_been_idle_longest() -> None:
     run(body())
 
 
+def test_shrinking_twice_in_one_moment_ends_no_more_than_are_too_many() -> None:
+    async def body() -> None:
+        async with scene(workers=3) as it:
+            for _ in range(2):
+                it.pool.reconfigure(limits(2))
+            await settle()
+            assert [worker.number for worker in it.spawner.alive] == [2, 3]
+
+    run(body())
+
+
 def test_busy_workers_that_are_too_many_end_with_their_conversions_and_not_before() -> None:
     async def body() -> None:
         async with scene(workers=3) as it:
@@ -58,11 +70,16 @@ def test_busy_workers_that_are_too_many_end_with_their_conversions_and_not_befor
             it.pool.reconfigure(limits(1))
             await settle()
             assert states(it) == [WorkerState.BUSY] * 3
-            for call in calls:
-                done(it.spawner.alive[-1] if call is not calls[-1] else it.worker)
+            for alive in (2, 1):
+                done(it.spawner.alive[-1])
+                await settle()
+                assert states(it) == [WorkerState.BUSY] * alive
+                assert it.pool.snapshot().queued == 1
+            for _ in range(2):
+                done(it.worker)
                 await settle()
             await asyncio.gather(*calls)
-            assert len(it.spawner.alive) == 1
+            assert states(it) == [WorkerState.IDLE]
 
     run(body())
 
@@ -158,14 +175,29 @@ def test_shrinking_within_the_start_starts_the_rest_and_no_more() -> None:
     run(body())
 
 
+class SlowForTheFirstTwo(FakeSpawner):
+    """Answers for workers 1 and 2 when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def spawn(self, worker: int, events: WorkerEvents) -> FakeWorker:
+        if worker < 3:
+            await self.go_on.wait()
+        return await super().spawn(worker, events)
+
+
 def test_a_start_that_is_shrunk_and_gets_no_worker_still_fails() -> None:
     async def body() -> None:
-        spawner = FakeSpawner()
+        spawner = SlowForTheFirstTwo()
         spawner.refusal = WorkerStartFailed("no worker can be forked: too many processes")
         pool = Pool(spawner, limits(3), FakeClock())
         starting = asyncio.create_task(pool.start())
         await asyncio.sleep(0)
         pool.reconfigure(limits(1))
+        await settle()
+        spawner.go_on.set()
         with pytest.raises(WorkerStartFailed, match="too many processes"):
             await starting
 
@@ -288,6 +320,7 @@ def test_a_change_before_the_start_decides_what_is_started() -> None:
         spawner = FakeSpawner()
         pool = Pool(spawner, limits(1), FakeClock())
         pool.reconfigure(limits(2))
+        await settle()
         assert spawner.workers == []
         await pool.start()
         assert len(spawner.alive) == 2

@@ -173,9 +173,9 @@ def test_discarding_what_is_in_use_closes_nothing(tmp_path: Path) -> None:
     prepared.use()
     descriptors = open_descriptors()
     prepared.discard()
+    assert open_descriptors() == descriptors
     _log.info("still here")
     assert events(tmp_path / "log") == ["still here"]
-    assert open_descriptors() == descriptors
 
 
 def test_the_log_moves_to_another_file_and_back_to_stderr(tmp_path: Path) -> None:
@@ -270,13 +270,14 @@ assert os.listdir("/proc/self/fd") == descriptors
     ]
 
 
-def test_a_stderr_that_takes_nothing_harms_nobody(tmp_path: Path) -> None:
+def test_a_stderr_that_takes_nothing_harms_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     class Full(io.StringIO):
         def write(self, text: str) -> int:
             raise OSError(28, "No space left on device")
 
     prepare_logs(LoggingSettings(), Full()).use()
     _log.error("lost")
+    assert capsys.readouterr().err == ""
 
 
 def open_descriptors() -> int:

@@ -260,9 +260,8 @@ class Pool:
         return wanted(self._limits, self._in_flight, winding_down=self._winding_down)
 
     def _retire_surplus(self) -> None:
-        if not self._stopping:
-            for worker in to_retire(self._workers.values(), self._wanted()):
-                self._apply(worker, Event.CONDEMNED)
+        for worker in to_retire(self._workers.values(), self._wanted()):
+            self._apply(worker, Event.CONDEMNED)
 
     def _fill(self) -> None:
         if self._engine is None or self._stopping or self._retry is not None:

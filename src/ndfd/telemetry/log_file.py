@@ -89,8 +89,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
             super().close()
 
     def _open(self) -> io.TextIOWrapper:
-        # O_NONBLOCK: opening a FIFO that nobody reads would wait for ever.
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK
+        # For reading too: `_end_line` does, and to write only to a FIFO that nobody reads would wait for ever.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         try:
             fd = os.open(self.baseFilename, flags | os.O_EXCL, _MODE)
             # A file system without modes refuses that, which leaves it to how it was mounted.
