@@ -51,7 +51,9 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     base = medians["python that does nothing"]
     for what, median in medians.items():
-        print(f"{what:40} median {median * 1e3:6.0f} ms   min {min(times[what]) * 1e3:6.0f} ms   x {median / base:5.1f}")
+        print(
+            f"{what:40} median {median * 1e3:6.0f} ms   min {min(times[what]) * 1e3:6.0f} ms   x {median / base:5.1f}"
+        )
     return 0
 
 

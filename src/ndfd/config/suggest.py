@@ -32,10 +32,12 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
 
 
 def nearest_key(path: str, paths: Iterable[str] = KEYS) -> str | None:
-    """The key that was meant by "group.name", or by "name" alone: one of that very name before any other."""
+    """The key that was meant by "group.name" or by "name" alone: one of that very name before any other."""
     group, _, name = path.rpartition(".")
     paths = tuple(paths)
-    namesakes = [each for each in paths if each.rpartition(".")[2] == name]
+    names = [each.rpartition(".")[2] for each in paths]
+    meant = name if group else nearest(name, names)
+    namesakes = [each for each, its_name in zip(paths, names, strict=True) if its_name == meant]
     if namesakes:
         return min(namesakes, key=lambda each: OSA.distance(group, each.rpartition(".")[0]))
     return nearest(path, paths)

@@ -6,6 +6,7 @@ No message holds any of the text, which may be a secret: an unknown message of t
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,11 @@ from ndfd.config.toml_tree import Position
 #: Of brackets in brackets, and of the parts of one key; tomllib's work grows with its square.
 MAX_DEPTH = 50
 
+TOO_DEEP = f"nested more than {MAX_DEPTH} deep"
+NO_VALUE = "not a value: text goes in quotes"
+MORE_FOLLOWS = "more follows after the value, which must end its line"
 STRING_OPEN = "the string is not closed"
 HEADER_OPEN = "the table header is not closed with ]"
-_NO_SUCH = "there is no such number, date or time"
 #: What each opening character leaves open.
 OPEN = {
     '"': STRING_OPEN,
@@ -31,7 +34,7 @@ _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _PLAIN = (
     ("Expected '=' after a key", "expected = after the key"),
     ("Expected ']", HEADER_OPEN),
-    ("Expected newline or end of document", "more follows after the value, which must end its line"),
+    ("Expected newline or end of document", MORE_FOLLOWS),
     ("Invalid statement", "neither a key with a value nor a table header"),
     ("Invalid initial character for a key", "expected a key"),
     ("Unescaped '\\'", "a backslash begins an escape that does not exist: write \\\\, or use '…'"),
@@ -39,24 +42,26 @@ _PLAIN = (
     ("Escaped character is not", "a backslash begins an escape of no character"),
     ("Unterminated string", STRING_OPEN),
     ("Expected \"'", STRING_OPEN),
-    ('Expected "\'', STRING_OPEN),
     ("Illegal character '\\n'", STRING_OPEN),
     ("Found invalid character '\\n'", STRING_OPEN),
     ("Illegal character", "a control character, which must be written as an escape"),
     ("Found invalid character", "a control character, which must be written as an escape"),
     ("Unclosed array", "a comma or the closing ] is missing in the array"),
     ("Unclosed inline table", "a comma or the closing } is missing in the inline table"),
-    ("Invalid value", "not a value: text goes in quotes"),
-    ("Invalid date or datetime", _NO_SUCH),
+    ("Invalid value", NO_VALUE),
+    ("Invalid date or datetime", "there is no such date or time"),
     ("Duplicate inline table key", "a key is set twice in the inline table"),
 )
 #: Of statements that are sound alone, but not together.
-_TOGETHER = ("Cannot overwrite", "Cannot declare", "Cannot mutate", "Cannot redefine")
+_TOGETHER = "a key or a table is declared twice"
+_SAID_TOGETHER = ("Cannot overwrite", "Cannot declare", "Cannot mutate", "Cannot redefine")
 
 _PART = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
 _DOTTED = rf"{_PART}(?:[ \t]*+\.[ \t]*+{_PART})"
 #: A line that begins with a key and =, or is a header; an array of values in an array can look like a header, too.
-STATEMENT = re.compile(rf"[ \t]*+(?:{_DOTTED}*+[ \t]*+=|\[\[?[ \t]*+[A-Za-z_]{_DOTTED}*+[ \t]*+\]\]?[ \t]*+(?:#.*)?$)")
+STATEMENT = re.compile(
+    rf"[ \t]*+(?:{_DOTTED}*+[ \t]*+=|\[\[?[ \t]*+(?=[A-Za-z_]){_DOTTED}*+[ \t]*+\]\]?[ \t]*+(?:#.*)?$)"
+)
 _TOKEN = re.compile(
     rf"""
     (?P<dotted> {_DOTTED}{{{MAX_DEPTH}}} )
@@ -69,7 +74,7 @@ _TOKEN = re.compile(
     | \#[^\n]*+
     | (?P<line> \n )
     | (?P<bracket> [\[\]{{}}] )
-    | [A-Za-z0-9_-]++
+    | (?P<bare> [A-Za-z0-9_-]++ )
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -101,21 +106,28 @@ class Unfinished:
 
 def parsed(text: str) -> dict[str, Any] | Refusal:
     """The document; or why it is none."""
+    # Few texts have so many points, and need to be looked through for a key of too many parts.
+    many = text.count(".") >= MAX_DEPTH and any(line.count(".") >= MAX_DEPTH for line in text.split("\n"))
+    if many and (deep := unfinished(text).too_deep) is not None:
+        return Refusal(position_of(text, deep), TOO_DEEP)
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         said = str(error)
         at = _AT.search(said)
-        plain = next((plain for begin, plain in _PLAIN if said.startswith(begin)), "not TOML")
-        together = said.startswith(_TOGETHER)
+        together = said.startswith(_SAID_TOGETHER)
+        fallback = _TOGETHER if together else "not TOML"
+        plain = next((plain for begin, plain in _PLAIN if said.startswith(begin)), fallback)
         if at is not None and at[1] is not None:
             return Refusal(Position(int(at[1]), int(at[2])), plain, together=together)
         return Refusal(position_of(text, len(text)), plain, at_end=True, together=together)
     except RecursionError:
-        return Refusal(Position(1, 1), "arrays or tables are nested too deeply")
+        return Refusal(position_of(text, unfinished(text).too_deep or 0), TOO_DEEP)
     except ValueError:
-        # A number with more digits than Python reads (sys.set_int_max_str_digits), or an hour beyond 23.
-        return Refusal(Position(1, 1), _NO_SUCH)
+        # The one thing that tomllib leaves to Python.
+        most = sys.get_int_max_str_digits()
+        bare = (token.start() for token in _TOKEN.finditer(text) if token.lastgroup == "bare" and len(token[0]) > most)
+        return Refusal(position_of(text, next(bare, 0)), f"a number has more than {most} digits")
 
 
 def unfinished(text: str) -> Unfinished:
@@ -127,8 +139,6 @@ def unfinished(text: str) -> Unfinished:
                 return Unfinished(begin, None, token.start())
             case "line" if not stack:
                 begin = token.end()
-            case "line" if STATEMENT.match(text, token.end()):
-                pass
             case "bracket" if token[0] in "[{":
                 stack.append(token.start())
                 if len(stack) > MAX_DEPTH:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import tree_sitter_toml
 from tree_sitter import Language, Node, Parser
-from tree_sitter import Tree as SyntaxTree
 
 _PARSER = Parser(Language(tree_sitter_toml.language()))
 
@@ -30,73 +29,47 @@ class Header:
 
     path: Path
     #: Of its name.
-    position: Position
+    key: Position
+    #: Whether no pair follows.
+    empty: bool
+
+    @property
+    def first(self) -> int:
+        """The line it is in."""
+        return self.key.line
+
+    @property
+    def last(self) -> int:
+        """The line it is in."""
+        return self.key.line
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A value as it is written; an empty table is the text "{}"."""
+    """A value as it is written; an empty inline table is the text "{}"."""
 
     path: Path
-    text: str
     key: Position
+    #: The lines that its statement begins and ends in.
+    first: int
+    last: int
+    text: str
     position: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """The first place that the grammar does not know."""
-
-    position: Position
-    #: The array or inline table around it: where it begins, and which of the two it is.
-    inside: Position | None = None
-    inside_of: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """What stands in a text, in its order; with `damage`, nothing."""
-
-    items: tuple[Header | Leaf, ...]
-    damage: Damage | None
-
-
-def parse(text: str) -> Tree:
-    """The tree of a text with \\n at the ends of lines."""
+def parse(text: str) -> tuple[Header | Leaf, ...] | None:
+    """What stands in a text with \n at the ends of lines, in its order; None for one that the grammar does not know."""
     data = text.encode()
     tree = _PARSER.parse(data)
-    flattener = _Flattener(data)
-    if tree.root_node.has_error:
-        return Tree((), flattener.damage(tree))
-    return Tree(tuple(flattener.document(tree.root_node)), None)
+    return None if tree.root_node.has_error else tuple(_Flattener(data).document(tree.root_node))
 
 
 class _Flattener:
     def __init__(self, data: bytes) -> None:
         self._lines = data.split(b"\n")
+        #: The last place in the line that was asked for: its row, its bytes and its characters before it.
+        self._place = (0, 0, 0)
         self._elements: dict[Path, int] = {}
-
-    def damage(self, tree: SyntaxTree) -> Damage:
-        """Walks down to the first node that is missing or wrong; a tree can be deeper than Python's stack."""
-        cursor = tree.walk()
-        inside: Node | None = None
-        while True:
-            node = cursor.node
-            assert node is not None
-            if node.is_error or node.is_missing:
-                break
-            if node.type in ("array", "inline_table"):
-                inside = node
-            if not cursor.goto_first_child():
-                break
-            while cursor.node is not None and not (cursor.node.has_error or cursor.node.is_missing):
-                if not cursor.goto_next_sibling():
-                    break
-        return Damage(
-            self._position(node),
-            None if inside is None else self._position(inside),
-            "" if inside is None else inside.type.replace("_", " "),
-        )
 
     def document(self, root: Node) -> Iterator[Header | Leaf]:
         """All of it."""
@@ -109,9 +82,8 @@ class _Flattener:
     def _table(self, node: Node) -> Iterator[Header | Leaf]:
         name, *rest = [child for child in node.named_children if child.type != "comment"]
         path = self._resolved(_keys(name), element=node.type == "table_array_element")
-        yield Header(path, self._position(name))
-        if not rest:
-            yield Leaf(path, "{}", self._position(name), self._position(name))
+        key = self._position(name)
+        yield Header(path, key, not rest)
         for pair in rest:
             yield from self._pair(pair, path)
 
@@ -129,21 +101,30 @@ class _Flattener:
         return path
 
     def _pair(self, pair: Node, table: Path) -> Iterator[Leaf]:
+        first, last = pair.start_point.row + 1, pair.named_children[-1].end_point.row + 1
         pending = [(pair, table)]
         while pending:
             node, path = pending.pop()
             key, value = [child for child in node.named_children if child.type != "comment"]
             path = (*path, *_keys(key))
-            inner = [child for child in value.named_children if child.type == "pair"]
-            if value.type == "inline_table" and inner:
+            inner: list[Node] = []
+            if value.type == "inline_table":
+                inner = [child for child in value.named_children if child.type == "pair"]
+            if inner:
                 pending += [(child, path) for child in reversed(inner)]
             else:
                 text = "{}" if value.type == "inline_table" else _text(value)
-                yield Leaf(path, text, self._position(key), self._position(value))
+                yield Leaf(path, self._position(key), first, last, text, self._position(value))
 
     def _position(self, node: Node) -> Position:
         row, column = node.start_point
-        return Position(row + 1, len(self._lines[row][:column].decode("utf-8", "replace")) + 1)
+        line, begin, characters = self._lines[row], 0, 0
+        if row == self._place[0] and self._place[1] <= column:
+            # A line can be long, and hold many values.
+            begin, characters = self._place[1:]
+        characters += len(line[begin:column].decode())
+        self._place = row, column, characters
+        return Position(row + 1, characters + 1)
 
 
 def _keys(node: Node) -> list[str]:
@@ -158,7 +139,13 @@ def _keys(node: Node) -> list[str]:
 
 def _key(node: Node) -> str:
     text = _text(node)
-    return next(iter(tomllib.loads(f"{text} = 0"))) if node.type == "quoted_key" else text
+    if node.type != "quoted_key":
+        return text
+    try:
+        return next(iter(tomllib.loads(f"{text} = 0")))
+    except tomllib.TOMLDecodeError:
+        # An escape of no character, which the grammar lets pass; the file is refused for it.
+        return text
 
 
 def _text(node: Node) -> str:

@@ -121,6 +121,7 @@ class Mistake(msgspec.Struct, frozen=True, omit_defaults=True):
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        key = "" if self.key is None else f"{self.key}: "
+        # A flag is called by its key.
+        key = "" if self.key is None or self.origin.kind is OriginKind.FLAG else f"{self.key}: "
         suggestion = "" if self.suggestion is None else f"; did you mean {self.suggestion}?"
         return f"{self.origin}: {key}{self.message}{suggestion}"
