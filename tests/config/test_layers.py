@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -128,3 +129,25 @@ def test_a_private_daemon_reads_no_file_and_stays_in_its_folder(tmp_path: Path) 
     assert settings.swarm.workers == 5
     assert settings.network.socket_dir == tmp_path / "mine"
     assert (settings.network.bind_address, settings.logging.output) == ("off", "stderr")
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "device", "dangling link"])
+def test_what_is_no_file_is_a_mistake_and_keeps_nobody_waiting(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "config.toml"
+    match kind:
+        case "folder":
+            path.mkdir()
+        case "fifo":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.symlink_to(tmp_path / "nowhere")
+    (mistake,) = read(Context(environment={}, system_dir=tmp_path)).mistakes
+    assert str(mistake).startswith(f"{path}: the ")
+
+
+def test_a_folder_of_drop_ins_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").write_text("no folder")
+    (mistake,) = read(Context(environment={}, system_dir=tmp_path)).mistakes
+    assert str(mistake) == f"{tmp_path}/conf.d: the folder cannot be read: Not a directory"

@@ -80,7 +80,7 @@ class Context:
         return dataclasses.replace(self.without_files(), flags=(*self.flags, *flags))
 
     def files(self) -> tuple[Path, ...]:
-        """The files that are there, weakest first."""
+        """The files that are there, weakest first; OSError for a folder that cannot be read."""
         candidates: list[Path] = []
         if self.system_dir is not None:
             candidates.append(self.system_dir / "config.toml")
@@ -92,14 +92,13 @@ class Context:
         return tuple(path for path in candidates if os.path.lexists(path))
 
     def drop_ins(self) -> list[Path]:
-        """conf.d/*.toml by name; those that begin with a dot are editors' own."""
+        """conf.d/*.toml by name, but for editors' own, which begin with a dot; OSError for a folder that cannot be read."""
         if self.system_dir is None:
             return []
         folder = self.system_dir / "conf.d"
         try:
             return sorted(path for path in folder.iterdir() if path.suffix == ".toml" and path.name[0] != ".")
-        except OSError:
-            # Not there; one that is there and cannot be read is said by `unreadable`.
+        except FileNotFoundError:
             return []
 
     def watched(self) -> tuple[Path, ...]:

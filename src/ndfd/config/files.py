@@ -7,8 +7,9 @@ from pathlib import Path
 from ndfd.config import permissions
 from ndfd.config.keys import GROUPS, KEYS
 from ndfd.config.layer import PATHS, Layer
+from ndfd.config.reading import read_regular
 from ndfd.config.suggest import nearest_group, nearest_key
-from ndfd.config.toml_file import Entry, TomlFile, read_toml
+from ndfd.config.toml_file import MAX_BYTES, Entry, TomlFile, read_toml
 from ndfd.config.toml_tree import Position
 from ndfd.model.configuration import Origin, OriginKind
 
@@ -18,9 +19,7 @@ def read_file(path: Path) -> Layer | None:
     layer = Layer()
     origin = Origin(OriginKind.FILE, str(path))
     try:
-        with path.open("rb") as file:
-            status = permissions.status(file)
-            data = file.read()
+        data, status = read_regular(path, MAX_BYTES)
     except FileNotFoundError:
         if path.is_symlink():
             layer.mistake(origin, "the link leads to no file")

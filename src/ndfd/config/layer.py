@@ -9,6 +9,7 @@ from typing import Any
 
 from ndfd.config import permissions
 from ndfd.config.keys import KEYS, Key
+from ndfd.config.reading import read_regular
 from ndfd.errors import ConfigError
 from ndfd.model.configuration import Mistake, Origin
 
@@ -79,9 +80,7 @@ class Layer:
 def read_secret(path: Path) -> tuple[str, tuple[str, ...]]:
     """The text of a file that holds a secret, and warnings about who else may read it; `ConfigError` names the file."""
     try:
-        with path.open("rb") as file:
-            status = permissions.status(file)
-            data = file.read(_SECRET_FILE_MAX_BYTES + 1)
+        data, status = read_regular(path, _SECRET_FILE_MAX_BYTES)
     except OSError as error:
         raise ConfigError(f"the secret's file {path} cannot be read: {error.strerror}") from None
     if len(data) > _SECRET_FILE_MAX_BYTES:

@@ -62,10 +62,15 @@ class Reading:
 
 def read(context: Context) -> Reading:
     """Reads all layers of a process. Mistakes are given back, not raised."""
+    folders = Layer()
+    try:
+        paths = context.files()
+    except OSError as error:
+        paths = ()
+        folders.mistake(Origin(OriginKind.FILE, str(error.filename)), f"the folder cannot be read: {error.strerror}")
     # TOML with positions takes 30 ms to import: not for a process without files.
-    paths = context.files()
     named = _read_files(paths) if paths else []
-    layers = [layer for _, layer in named]
+    layers = [folders, *(layer for _, layer in named)]
     layers += read_environment(context.environment)
     layers.append(read_flags(context.flags))
     if context.credentials_dir is not None:

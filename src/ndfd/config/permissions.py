@@ -8,14 +8,8 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import IO
 
 _HAS_MODE_BITS = hasattr(os, "geteuid")
-
-
-def status(file: IO[bytes]) -> os.stat_result:
-    """Of the file that is open, which may be another one than its path names by now."""
-    return os.fstat(file.fileno())
 
 
 def config_warnings(path: Path, file: os.stat_result) -> tuple[str, ...]:
