@@ -92,7 +92,7 @@ class Context:
         return tuple(path for path in candidates if os.path.lexists(path))
 
     def drop_ins(self) -> list[Path]:
-        """conf.d/*.toml by name, but for editors' own, which begin with a dot; OSError for a folder that cannot be read."""
+        """conf.d/*.toml by name, without those of editors, which begin with a dot; OSError when it cannot be read."""
         if self.system_dir is None:
             return []
         folder = self.system_dir / "conf.d"

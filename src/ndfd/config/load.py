@@ -141,6 +141,8 @@ def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, .
     except ValidationError as error:
         # Each value has been read by its kind before: what is left are the rules between keys.
         mistakes += _broken_rules(error, resolved, refused)
+        sources_order = list(dict.fromkeys(mistake.origin.name for mistake in mistakes))
+        mistakes.sort(key=lambda mistake: (sources_order.index(mistake.origin.name), _place(mistake.origin)))
     return Reading(
         settings=None if mistakes else settings,
         resolved=MappingProxyType(resolved),
@@ -168,6 +170,10 @@ def _broken_rules(error: ValidationError, resolved: Mapping[str, Setting], refus
             at = max((resolved[key] for key in keys), key=lambda setting: _strength(setting.origin))
             mistakes.append(Mistake(at.origin, fault["msg"], at.key))
     return mistakes
+
+
+def _place(origin: Origin) -> tuple[int, int]:
+    return (origin.line or 0, origin.column or 0)
 
 
 def _strength(origin: Origin) -> int:
