@@ -92,6 +92,8 @@ def test_what_only_this_machine_refuses_is_refused_before_anything_changes(
     tmp_path: Path, text: str, says: str
 ) -> None:
     with running(tmp_path, "") as daemon, daemon.client() as client:
+        # The daemon has accepted the connection when it answers.
+        client.status()
         open_before, children_before = descriptors(daemon), children(daemon)
         daemon.write(text)
         with pytest.raises(ConfigError) as refused:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
+import logging
 import socket
 import ssl
 from collections.abc import Iterator
@@ -17,7 +19,7 @@ from ndfd.errors import ConfigError
 from ndfd.server.access import REMOTE
 from ndfd.server.http_door import HttpDoor
 from ndfd.server.network import listen_on_network, tls_context
-from tests.server.doors import Doors
+from tests.server.doors import Doors, UnixHttpConnection
 
 TOKEN = "correct-horse-battery"
 
@@ -95,6 +97,41 @@ def test_the_token_of_a_former_generation_opens_nothing(doors: Doors, network: i
         assert ask(web, "GET", "/health", token="").status == 401
 
 
+def test_an_empty_token_in_the_configuration_opens_nothing(doors: Doors, network: int) -> None:
+    doors.serving.current = doors.generation(2, token="")
+    for token in (None, "", "Bearer"):
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", network)) as web:
+            assert ask(web, "GET", "/health", token).status == 401
+
+
+def test_a_token_that_changes_amid_a_request_is_asked_for_by_the_next(doors: Doors, network: int) -> None:
+    with socket.create_connection(("127.0.0.1", network), timeout=20) as sock:
+        head = f"POST /v1/convert HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 8\r\n\r\nhalf"
+        sock.sendall(head.encode())
+        doors.run(_admitted(doors))
+        doors.serving.current = doors.generation(2, token="another-token-altogether")
+        sock.sendall(b"done")
+        assert sock.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+def test_the_unix_door_asks_for_no_token(doors: Doors, network: int) -> None:
+    with contextlib.closing(UnixHttpConnection(doors.http_path)) as web:
+        for token in (None, "wrong"):
+            response = ask(web, "GET", "/v1/configuration", token)
+            response.read()
+            assert response.status == 200
+
+
+def test_no_log_line_and_no_representation_holds_the_token(
+    doors: Doors, network: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG), contextlib.closing(http.client.HTTPConnection("127.0.0.1", network)) as web:
+        ask(web, "POST", "/v1/convert?name=fault", body=b"x").read()
+    assert caplog.records
+    assert TOKEN not in caplog.text
+    assert TOKEN not in repr(doors.serving.current)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
@@ -134,8 +171,8 @@ def test_a_certificate_that_cannot_be_used_is_refused_by_name(certificate: Certi
     ca.issue_cert("127.0.0.1").private_key_pem.write_to_path(tmp_path / "other.pem")
     (tmp_path / "text.pem").write_text("no certificate")
     for one, two, says in (
-        (tmp_path / "missing.pem", key, "network.tls_certificate: .*missing.pem cannot be read: No such file"),
-        (cert, tmp_path / "missing.pem", "network.tls_key: .*missing.pem cannot be read: No such file"),
+        (tmp_path / "missing.pem", key, "network.tls_certificate: .*missing.pem is no file"),
+        (cert, tmp_path / "missing.pem", "network.tls_key: .*missing.pem is no file"),
         (cert, tmp_path / "other.pem", "no certificate and its key in PEM"),
         (tmp_path / "text.pem", key, "no certificate and its key in PEM"),
         (key, cert, "no certificate and its key in PEM"),
@@ -164,3 +201,8 @@ def test_ipv6_means_ipv6_alone() -> None:
         pytest.skip("no IPv6 here")
     with contextlib.closing(listen_on_network("::1", port)) as listener:
         assert listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == 1
+
+
+async def _admitted(doors: Doors) -> None:
+    while not doors.occupancy.conversions:
+        await asyncio.sleep(0)

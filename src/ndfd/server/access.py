@@ -25,8 +25,8 @@ def any_caller(peer: Peer, admins: frozenset[int]) -> bool:
 
 
 def administrators(peer: Peer, admins: frozenset[int]) -> bool:
-    """root, the daemon's own user, and those that the configuration names."""
-    return peer.uid in (0, os.geteuid()) or peer.uid in admins
+    """root, the daemon's own user, and those that the configuration names; nobody who comes over the network."""
+    return peer != REMOTE and (peer.uid in (0, os.geteuid()) or peer.uid in admins)
 
 
 #: By the full name of the Varlink method; the HTTP door's routes call the same methods under the same names.

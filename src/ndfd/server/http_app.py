@@ -127,7 +127,8 @@ class _Routes:
 
     async def metrics(self, request: Request) -> Response:
         if not _generation(request).metrics_enabled:
-            raise HTTPException(404, "metrics are switched off: [metrics] enabled")
+            off = UsageError("metrics are switched off", hint="have them switched on: [metrics] enabled")
+            return problem_response(off, 404)
         content_type, body = self._metrics()
         # Not media_type: Starlette would add a charset to what is already a whole Content-Type.
         return Response(body, headers={"Content-Type": content_type})

@@ -7,11 +7,13 @@ a flag. Its protocol class needs only a loaded `Config` and a `ServerState`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import email.utils
 import http
 import logging
 import socket
 import ssl
+import sys
 from dataclasses import dataclass
 
 import uvicorn
@@ -25,8 +27,12 @@ from ndfd.server.access import REMOTE
 from ndfd.server.generation import Serving
 from ndfd.server.http_problem import problem_response
 from ndfd.server.http_request import GENERATION_HEADER
+from ndfd.server.occupancy import Held
 
 _log = logging.getLogger(__name__)
+
+#: Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn, 4096 by default.
+BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class HttpDoorLimits:
     head_timeout_s: float = 30.0
     #: Request line and headers together. llhttp itself sets no limit.
     head_max_bytes: int = 64 * 1024
+    #: A door that stops waits this long, within its grace, for the ends of answers to be taken and for TLS's farewell.
+    flush_s: float = 5.0
 
 
 class HttpDoor:
@@ -52,6 +60,9 @@ class HttpDoor:
         self.limits = limits or HttpDoorLimits()
         self.remote = remote
         self.state = ServerState()
+        self.in_use = Held()
+        #: Set to the end by `stop`: a connection whose TLS handshake ends after that is not served.
+        self.stopping = False
         self.config = uvicorn.Config(
             app,
             http=HttpToolsProtocol,
@@ -78,25 +89,43 @@ class HttpDoor:
         loop = asyncio.get_running_loop()
         handshake_s = None if tls is None else self.limits.head_timeout_s
         self._server = await loop.create_server(
-            lambda: _Protocol(self), sock=listener, ssl=tls, ssl_handshake_timeout=handshake_s
+            # asyncio calls listen(2) again, with this.
+            lambda: _Protocol(self),
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=handshake_s,
         )
 
     async def stop(self, grace_s: float) -> None:
         """Accepts no more, lets requests in progress end for `grace_s`, then cancels them and drops what is left."""
         if self._server is None:
             return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace_s
+        self.stopping = True
+        # `wait_closed` does not come next: from Python 3.12 on it waits for TLS handshakes that were only begun.
         self._server.close()
         for connection in list(self.state.connections):
             connection.shutdown()
+        # A pipelined request begins when the one before it has ended.
+        while self.state.tasks and (left_s := end - loop.time()) > 0:
+            await asyncio.wait(list(self.state.tasks), timeout=left_s)
         tasks = list(self.state.tasks)
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # A request has ended when its answer is written, and the peer may not have taken all of it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(end - loop.time(), self.limits.flush_s)):
+                await self.in_use.free()
         for connection in list(self.state.connections):
             connection.transport.abort()
-        await self._server.wait_closed()
+        await self.in_use.free()
+        if sys.version_info >= (3, 13):
+            # TLS handshakes that were only begun. An older Python leaves them to `head_timeout_s`.
+            self._server.abort_clients()
+            await self._server.wait_closed()
         self._server = None
 
 
@@ -110,9 +139,14 @@ class _Protocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._presence = contextlib.ExitStack()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._presence.enter_context(self._door.in_use)
+        if self._door.stopping:
+            transport.abort()
+            return
         if self._door.remote:
             peer = REMOTE
         else:
@@ -138,6 +172,7 @@ class _Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_head_timer()
         super().connection_lost(exc)
+        self._presence.close()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:

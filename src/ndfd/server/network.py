@@ -7,8 +7,7 @@ import ssl
 from pathlib import Path
 
 from ndfd.errors import ConfigError
-
-_BACKLOG = 1024
+from ndfd.server.http_door import BACKLOG
 
 
 def listen_on_network(host: str, port: int) -> socket.socket:
@@ -23,7 +22,7 @@ def listen_on_network(host: str, port: int) -> socket.socket:
             # Else [::] would be IPv4's 0.0.0.0 as well, which the configuration did not say.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind((host, port))
-        listener.listen(_BACKLOG)
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError(
@@ -38,9 +37,14 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """TLS 1.2 or newer with this certificate; `ConfigError` names the file that cannot be used."""
     for name, path in (("tls_certificate", certificate), ("tls_key", key)):
         try:
-            path.open("rb").close()
+            # OpenSSL says of a file that it cannot open no more than "No such file"; a FIFO would keep it waiting.
+            regular = path.is_file()
+            if regular:
+                path.open("rb").close()
         except OSError as error:
             raise ConfigError(f"network.{name}: {path} cannot be read: {error.strerror}") from None
+        if not regular:
+            raise ConfigError(f"network.{name}: {path} is no file, or is not there")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
