@@ -76,3 +76,11 @@ def test_the_json_rendering_is_the_document_schema() -> None:
     content = OPERATIONS["/v1/convert", "post"]["responses"]["200"]["content"]
     assert content["application/json"]["schema"] == {"$ref": "#/components/schemas/Document"}
     assert "pages" in DESCRIPTION["components"]["schemas"]["Document"]["required"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=lambda operation: operation["operationId"])
+def test_each_answer_is_described_with_the_generation_and_each_operation_with_what_a_stranger_gets(
+    operation: dict[str, Any],
+) -> None:
+    assert all("Ndfd-Generation" in response["headers"] for response in operation["responses"].values())
+    assert "not-authenticated" in operation["responses"]["401"]["description"]

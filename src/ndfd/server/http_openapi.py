@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from ndfd.errors import ConfigError, NdfdError, NotPermitted, ShuttingDown, error_classes
+from ndfd.errors import ConfigError, NdfdError, NotAuthenticated, NotPermitted, ShuttingDown, error_classes
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import OutputFormat
 from ndfd.model.document import Document
@@ -53,6 +53,26 @@ def openapi_document(version: str) -> dict[str, Any]:
         [Document, DaemonStatus, Configuration, ReloadReport, Problem, Health, Index],
         ref_template="#/components/schemas/{name}",
     )
+    paths = {
+        "/v1/convert": {"post": _convert()},
+        "/v1/status": {"get": _get("getStatus", "The daemon, its workers and what they do", "DaemonStatus")},
+        "/v1/configuration": {
+            "get": _get(
+                "getConfiguration",
+                "Every value that holds and where it comes from; for administrators",
+                "Configuration",
+                NotPermitted,
+            )
+        },
+        "/v1/reload": {"post": _reload()},
+        "/health": {"get": _health()},
+        "/metrics": {"get": _metrics()},
+        "/openapi.json": {"get": _openapi()},
+        "/": {"get": _get("getIndex", "What there is", "Index")},
+    }
+    for operations in paths.values():
+        for operation in operations.values():
+            _say_what_is_in_every_answer(operation["responses"])
     return {
         "openapi": "3.1.0",
         "info": {
@@ -61,28 +81,7 @@ def openapi_document(version: str) -> dict[str, Any]:
             "summary": "Turns documents into checked, structured text",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "paths": {
-            "/v1/convert": {"post": _convert()},
-            "/v1/status": {
-                "get": _get(
-                    "getStatus",
-                    "The daemon, its workers and what they do",
-                    "DaemonStatus",
-                )
-            },
-            "/v1/configuration": {
-                "get": _get(
-                    "getConfiguration",
-                    "Every value that holds and where it comes from; for administrators",
-                    "Configuration",
-                )
-            },
-            "/v1/reload": {"post": _reload()},
-            "/health": {"get": _health()},
-            "/metrics": {"get": _metrics()},
-            "/openapi.json": {"get": _openapi()},
-            "/": {"get": _get("getIndex", "What there is", "Index")},
-        },
+        "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -95,6 +94,13 @@ def openapi_document(version: str) -> dict[str, Any]:
         },
         "security": [{}, {"token": []}],
     }
+
+
+def _say_what_is_in_every_answer(responses: dict[str, Any]) -> None:
+    responses.update(_problems(NotAuthenticated))
+    for response in responses.values():
+        generation = {GENERATION_HEADER: _count("Which of the daemon's configurations served the request")}
+        response["headers"] = generation | response.get("headers", {})
 
 
 def _reload() -> dict[str, Any]:
@@ -148,7 +154,6 @@ def _convert() -> dict[str, Any]:
             "200": {
                 "description": "The rendered document",
                 "headers": {
-                    GENERATION_HEADER: _count("Which of the daemon's configurations served it; in every answer"),
                     "Ndfd-Pages": _count("Pages of the document"),
                     "Ndfd-Pages-Partial": _count("Those of which something is missing"),
                     "Ndfd-Pages-Failed": _count("Those of which everything is missing"),
@@ -184,11 +189,12 @@ def _one_error(cls: type[NdfdError]) -> str:
     return f"`{cls.code}` ({summary})"
 
 
-def _get(operation: str, summary: str, schema: str) -> dict[str, Any]:
+def _get(operation: str, summary: str, schema: str, *errors: type[NdfdError]) -> dict[str, Any]:
+    problems = _problems(*errors) if errors else {}
     return {
         "operationId": operation,
         "summary": summary,
-        "responses": {"200": _json(summary, _ref(schema))},
+        "responses": {"200": _json(summary, _ref(schema)), **problems},
     }
 
 
@@ -211,7 +217,13 @@ def _metrics() -> dict[str, Any]:
     return {
         "operationId": "getMetrics",
         "summary": "Metrics for Prometheus",
-        "responses": {"200": text},
+        "responses": {
+            "200": text,
+            "404": {
+                "description": "Metrics are switched off: [metrics] enabled",
+                "content": {PROBLEM_MEDIA_TYPE: {"schema": _ref("Problem")}},
+            },
+        },
     }
 
 
