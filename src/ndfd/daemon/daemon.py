@@ -163,11 +163,12 @@ class Daemon:
                 if dry_run:
                     return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
                 parts = await self._preparation.prepare(loaded, former)
-            except NdfdError as error:
+            except Exception as error:
                 if not dry_run:
                     self._metrics.reloaded(successful=False)
-                    reasons = {"reasons": error.details or (str(error),), "generation": former.generation.number}
-                    _log.error("the configuration is refused, the old one serves on", extra=reasons)
+                    details = error.details if isinstance(error, NdfdError) else ()
+                    said = {"reasons": details or (str(error),), "generation": former.generation.number}
+                    _log.error("the configuration is refused, the old one serves on", extra=said)
                 raise
             await self._use(parts)
             self._metrics.reloaded(successful=True)

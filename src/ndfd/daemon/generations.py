@@ -17,6 +17,7 @@ from ndfd.daemon.measured import Counts, MeasuredConversions
 from ndfd.daemon.network_door import NetworkDoor, prepare_network_door
 from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_limits, zygote_options
 from ndfd.daemon.running_pool import RunningPool
+from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration
 from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
@@ -73,9 +74,9 @@ class Preparation:
         self._worker_numbers = itertools.count(1)
 
     async def prepare(self, loaded: Loaded, former: Parts | None) -> Parts:
-        """Everything opened, started and tried, and nothing of it in use; the error says why that cannot be.
+        """Everything opened, started and tried, and nothing of it in use.
 
-        What is new about it and not used after all is given to `discard`.
+        The error says why that cannot be; nothing is left open or running then.
         """
         settings = loaded.settings
         limits, admission = pool_limits(settings), admission_limits(settings)
@@ -95,6 +96,10 @@ class Preparation:
             else:
                 pool = RunningPool(options, limits, self._worker_numbers)
                 await pool.start()
+                undo.push_async_callback(pool.pool.stop)
+            if self._daemon.occupancy.closed:
+                raise ShuttingDown("the daemon is stopping and takes no new configuration")
+            # From here to its use nothing waits, so nothing can come in between.
             undo.pop_all()
         methods = Methods(
             1 if former is None else former.generation.number + 1,
