@@ -151,6 +151,13 @@ class ConversionOutOfMemory(DocumentError):
     default_hint = "raise [swarm] worker_memory, or split the document"
 
 
+class DocumentKillsWorkers(DocumentError):
+    """The document ended its worker, and then a fresh one as well: it is not tried again."""
+
+    code = "document-kills-workers"
+    default_hint = "report the document; to read it nevertheless, open it in another program and print it to a new PDF"
+
+
 class InputError(NdfdError):
     """An input named on the command line cannot be read."""
 

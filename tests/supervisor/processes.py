@@ -58,6 +58,14 @@ class Running:
         waiting.cancel()
         return call
 
+    async def busy_again(self, count: int, besides: int) -> None:
+        """Returns when so many workers are at a page of a conversion, and the process `besides` is none of them."""
+        while True:
+            at_work = [worker.pid for worker in self.pool.snapshot().workers if worker.page]
+            if len(at_work) == count and besides not in at_work:
+                return
+            await asyncio.sleep(0)
+
     def busy_pids(self) -> list[int]:
         """The processes that are at a conversion."""
         return [worker.pid for worker in self.pool.snapshot().workers if worker.busy_s is not None]

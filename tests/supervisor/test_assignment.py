@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from ndfd.supervisor.assignment import Idle, assign
+from ndfd.supervisor.assignment import Idle, Waiting, assign
+
+
+def users(*uids: int) -> list[Waiting]:
+    return [Waiting(uid) for uid in uids]
 
 
 def test_who_came_first_is_served_first() -> None:
-    assert assign([7, 7, 7], [Idle(1, None), Idle(2, None)], 0) == ({0: 1, 1: 2}, [])
+    assert assign(users(7, 7, 7), [Idle(1, None), Idle(2, None)], 0) == ({0: 1, 1: 2}, [])
 
 
 def test_a_worker_that_knows_the_user_is_preferred_to_a_fresh_one() -> None:
-    assert assign([7], [Idle(1, None), Idle(2, 7)], 0).give == {0: 2}
+    assert assign(users(7), [Idle(1, None), Idle(2, 7)], 0).give == {0: 2}
 
 
 def test_a_worker_that_has_seen_another_users_document_is_replaced_and_not_given() -> None:
-    assert assign([8], [Idle(1, 7)], 0) == ({}, [1])
+    assert assign(users(8), [Idle(1, 7)], 0) == ({}, [1])
 
 
 def test_nobody_is_replaced_while_a_fresh_worker_is_on_its_way() -> None:
-    assert assign([8], [Idle(1, 7)], 1) == ({}, [])
+    assert assign(users(8), [Idle(1, 7)], 1) == ({}, [])
 
 
 def test_each_who_waits_has_one_worker_replaced_and_no_more() -> None:
-    assert assign([8, 9], [Idle(1, 7), Idle(2, 7), Idle(3, 7)], 1).replace == [1]
+    assert assign(users(8, 9), [Idle(1, 7), Idle(2, 7), Idle(3, 7)], 1).replace == [1]
 
 
 def test_who_waits_for_a_fresh_worker_does_not_hold_up_those_behind() -> None:
-    assert assign([8, 7], [Idle(1, 7), Idle(2, 7)], 0) == ({1: 2}, [1])
+    assert assign(users(8, 7), [Idle(1, 7), Idle(2, 7)], 0) == ({1: 2}, [1])
 
 
 def test_nobody_overtakes_while_every_worker_is_busy() -> None:
-    assert assign([8, 7], [], 0) == ({}, [])
+    assert assign(users(8, 7), [], 0) == ({}, [])
 
 
 def test_root_is_a_user_like_any_other() -> None:
-    assert assign([0], [Idle(1, 1000)], 0) == ({}, [1])
+    assert assign(users(0), [Idle(1, 1000)], 0) == ({}, [1])
+
+
+def test_a_second_attempt_gets_a_worker_that_has_seen_nothing_not_even_the_same_users_document() -> None:
+    assert assign([Waiting(7, fresh=True)], [Idle(1, 7), Idle(2, None)], 0).give == {0: 2}
+    assert assign([Waiting(7, fresh=True)], [Idle(1, 7)], 0) == ({}, [1])
+    assert assign([Waiting(7, fresh=True), Waiting(7)], [Idle(1, 7)], 1) == ({1: 1}, [])

@@ -13,11 +13,11 @@ from ndfd.errors import (
     ConversionOutOfMemory,
     ConversionTimeout,
     DamagedDocument,
+    DocumentKillsWorkers,
     NdfdError,
     ShuttingDown,
     UsageError,
     WorkerCrashed,
-    WorkerProtocolError,
     WorkerStartFailed,
 )
 from ndfd.model.conversion import ConversionReport, PageReport
@@ -117,13 +117,16 @@ def test_a_worker_that_ran_out_of_memory_is_replaced() -> None:
     run(body())
 
 
-def test_a_crash_fails_one_conversion_by_signal_and_page_and_the_next_one_works() -> None:
+def test_a_document_that_ends_two_workers_fails_by_signal_and_page_and_the_next_one_works() -> None:
     async def body() -> None:
         async with scene() as it:
             first, second = await it.ask(), await it.ask()
-            page(it.worker, 1, 9)
-            it.worker.end(-11)
-            with pytest.raises(WorkerCrashed, match="was killed by SIGSEGV on page 2 of 9") as caught:
+            for number in (11, 6):
+                page(it.worker, 1, 9)
+                it.worker.end(-number)
+                await settle()
+            says = "first, the worker was killed by SIGSEGV on page 2 of 9; then, the worker was killed by SIGABRT"
+            with pytest.raises(DocumentKillsWorkers, match=says) as caught:
                 await first
             assert caught.value.page == 2
             await settle()
@@ -137,8 +140,10 @@ def test_an_exit_nobody_saw_is_said_to_be_one() -> None:
     async def body() -> None:
         async with scene() as it:
             call = await it.ask()
-            it.worker.end(None)
-            with pytest.raises(WorkerCrashed, match="nobody saw how before its first page was done"):
+            for _ in range(2):
+                it.worker.end(None)
+                await settle()
+            with pytest.raises(DocumentKillsWorkers, match="nobody saw how before its first page was done"):
                 await call
 
     run(body())
@@ -148,11 +153,13 @@ def test_a_breach_of_protocol_fails_the_conversion_and_kills_the_worker() -> Non
     async def body() -> None:
         async with scene() as it:
             call = await it.ask()
-            worker = it.worker
-            worker.babble()
-            with pytest.raises(WorkerProtocolError, match="malformed"):
+            for _ in range(2):
+                worker = it.worker
+                worker.babble()
+                await settle()
+                assert worker.killed
+            with pytest.raises(DocumentKillsWorkers, match="malformed"):
                 await call
-            assert worker.killed
 
     run(body())
 
@@ -366,10 +373,9 @@ def test_with_no_worker_to_be_had_callers_are_told_why_and_later_ones_are_served
             it.spawner.refusal = WorkerStartFailed("no worker can be forked: out of memory")
             first, waiting = await it.ask(), await it.ask()
             it.worker.end(-9)
-            with pytest.raises(WorkerCrashed):
-                await first
-            with pytest.raises(WorkerStartFailed, match="out of memory"):
-                await waiting
+            for call in (first, waiting):
+                with pytest.raises(WorkerStartFailed, match="out of memory"):
+                    await call
             assert "out of memory" in it.pool.snapshot().warnings[0]
             it.spawner.refusal = None
             later = await it.ask()
@@ -447,10 +453,63 @@ def test_an_unsealed_result_is_a_breach_and_is_closed() -> None:
             call = await it.ask()
             before = open_descriptors()
             fd = platform.memfd("result")
-            it.worker.say(JobDone(it.worker.jobs[0].id, ConversionReport(1, 0, 0, "", 0, 0.0, 0)), fd)
+            for _ in range(2):
+                it.worker.say(JobDone(it.worker.jobs[0].id, ConversionReport(1, 0, 0, "", 0, 0.0, 0)), fd)
+                await settle()
             os.close(fd)
-            with pytest.raises(WorkerProtocolError, match="not a sealed memfd"):
+            with pytest.raises(DocumentKillsWorkers, match="not a sealed memfd"):
                 await call
             assert open_descriptors() == before
+
+    run(body())
+
+
+def test_a_second_attempt_comes_first_gets_a_fresh_worker_and_tells_no_page_twice() -> None:
+    async def body() -> None:
+        told: list[int] = []
+        async with scene() as it:
+            first = await it.ask(name="first", on_page=lambda each: told.append(each.number))
+            second = await it.ask(name="second")
+            page(it.worker, 1, 3)
+            page(it.worker, 2, 3)
+            it.worker.end(-11)
+            await settle()
+            assert it.worker.jobs[-1].options.name == "first"
+            for number in (1, 2, 3):
+                page(it.worker, number, 3)
+            done(it.worker)
+            await first
+            assert told == [1, 2, 3]
+            await settle()
+            done(it.worker)
+            await second
+
+    run(body())
+
+
+def test_a_second_attempt_that_finds_no_worker_in_time_fails_by_what_ended_the_first() -> None:
+    async def body() -> None:
+        async with scene() as it:
+            call = await it.ask(deadline_s=5)
+            it.spawner.stuck = True
+            it.worker.end(-11)
+            await settle()
+            it.clock.advance(5)
+            with pytest.raises(WorkerCrashed, match="SIGSEGV"):
+                await call
+
+    run(body())
+
+
+def test_a_conversion_that_its_caller_gave_up_is_not_tried_again() -> None:
+    async def body() -> None:
+        async with scene() as it:
+            call = await it.ask()
+            worker = it.worker
+            call.cancel()
+            await settle()
+            assert worker.killed
+            await settle()
+            assert it.worker.jobs == []
 
     run(body())

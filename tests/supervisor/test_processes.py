@@ -16,12 +16,11 @@ from ndfd.errors import (
     ConversionOutOfMemory,
     ConversionTimeout,
     DamagedDocument,
+    DocumentKillsWorkers,
     EmptyDocument,
     NativeMissing,
     NdfdError,
     ShuttingDown,
-    WorkerCrashed,
-    WorkerProtocolError,
     WorkerStartFailed,
 )
 from ndfd.model.status import WorkerState
@@ -81,19 +80,19 @@ def test_many_more_conversions_than_workers_all_end() -> None:
     run(body())
 
 
-def test_killing_a_busy_worker_fails_its_conversion_only() -> None:
+def test_the_conversion_of_a_worker_that_was_killed_is_done_by_a_fresh_one_and_no_other_notices() -> None:
     async def body() -> None:
         async with running(workers=2) as it:
             victim = await it.begin("wait victim")
             (pid,) = it.busy_pids()
             bystander = await it.begin("wait bystander")
+            (other,) = set(it.busy_pids()) - {pid}
             os.kill(pid, signal.SIGKILL)
-            with pytest.raises(WorkerCrashed, match="was killed by SIGKILL on page 2 of 2"):
-                await victim
-            assert await it.convert("echo next") == "next"
-            (other,) = it.busy_pids()
-            os.kill(other, signal.SIGUSR1)
-            assert await bystander == "bystander"
+            await it.busy_again(2, besides=pid)
+            for busy in it.busy_pids():
+                os.kill(busy, signal.SIGUSR1)
+            assert (await victim, await bystander) == ("victim", "bystander")
+            assert other in {worker.pid for worker in it.pool.snapshot().workers}
 
     run(body())
 
@@ -102,7 +101,7 @@ def test_killing_a_busy_worker_fails_its_conversion_only() -> None:
 def test_the_signal_that_ended_a_worker_is_named(number: signal.Signals) -> None:
     async def body() -> None:
         async with running(workers=1) as it:
-            with pytest.raises(WorkerCrashed, match=f"was killed by {number.name} on page 2 of 3"):
+            with pytest.raises(DocumentKillsWorkers, match=f"was killed by {number.name} on page 2 of 3"):
                 await it.convert(f"die {number.value}")
             assert await it.convert("echo next") == "next"
 
@@ -112,7 +111,7 @@ def test_the_signal_that_ended_a_worker_is_named(number: signal.Signals) -> None
 def test_the_status_that_a_worker_left_with_is_named() -> None:
     async def body() -> None:
         async with running(workers=1) as it:
-            with pytest.raises(WorkerCrashed, match="exited with status 41 before its first page was done"):
+            with pytest.raises(DocumentKillsWorkers, match="exited with status 41 before its first page was done"):
                 await it.convert("leave 41")
 
     run(body())
@@ -159,7 +158,7 @@ def test_a_worker_that_hangs_is_killed_at_the_deadline() -> None:
 def test_a_worker_that_breaks_the_protocol_is_killed_and_its_descriptors_are_closed(act: str) -> None:
     async def body() -> None:
         async with running(workers=1) as it:
-            with pytest.raises(WorkerProtocolError):
+            with pytest.raises(DocumentKillsWorkers, match="broke the protocol"):
                 await it.convert(act)
             assert await it.convert("echo next") == "next"
 
@@ -170,7 +169,7 @@ def test_a_worker_that_breaks_the_protocol_is_killed_and_its_descriptors_are_clo
 def test_a_worker_that_falls_silent_for_good_is_ended_without_waiting_for_the_deadline(act: str) -> None:
     async def body() -> None:
         async with running(workers=1) as it:
-            with pytest.raises(WorkerCrashed):
+            with pytest.raises(DocumentKillsWorkers):
                 await it.convert(act)
             assert await it.convert("echo next") == "next"
 
@@ -325,7 +324,7 @@ def test_killing_the_zygote_harms_no_conversion_and_a_new_one_takes_its_place() 
             os.kill(worker, signal.SIGUSR1)
             assert await running_on == "survivor"
             # An orphan's exit code is nobody's to tell; its place is filled by the new zygote.
-            with pytest.raises(WorkerCrashed, match="ended, and nobody saw how"):
+            with pytest.raises(DocumentKillsWorkers, match="ended, and nobody saw how"):
                 await it.convert("die 9")
             assert await it.convert("echo next") == "next"
             assert it.zygote.pid != before
@@ -341,8 +340,9 @@ def test_killing_zygote_and_worker_together_is_mended() -> None:
             assert it.zygote.pid is not None
             os.kill(it.zygote.pid, signal.SIGKILL)
             os.kill(worker, signal.SIGKILL)
-            with pytest.raises(WorkerCrashed):
-                await call
+            await it.busy_again(1, besides=worker)
+            os.kill(it.busy_pids()[0], signal.SIGUSR1)
+            assert await call == "victim"
             assert await it.convert("echo next") == "next"
 
     run(body())
@@ -396,8 +396,11 @@ def test_what_the_zygote_said_before_it_was_killed_is_heard() -> None:
             os.kill(it.zygote.pid, signal.SIGKILL)
             while psutil.Process(it.zygote.pid).status() != psutil.STATUS_ZOMBIE:
                 pass
+            await it.busy_again(3, besides=pids[0])
+            for pid in it.busy_pids():
+                os.kill(pid, signal.SIGKILL)
             for call in calls:
-                with pytest.raises(WorkerCrashed, match="was killed by SIGKILL"):
+                with pytest.raises(DocumentKillsWorkers, match="first, the worker was killed by SIGKILL"):
                     await call
 
     run(body())

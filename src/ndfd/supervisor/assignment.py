@@ -14,6 +14,15 @@ class Idle(NamedTuple):
     uid: int | None
 
 
+class Waiting(NamedTuple):
+    """A conversion without a worker."""
+
+    #: Whose it is.
+    uid: int
+    #: Whether only a worker that has seen no document may take it.
+    fresh: bool = False
+
+
 class Assignment(NamedTuple):
     """What to do now."""
 
@@ -23,17 +32,18 @@ class Assignment(NamedTuple):
     replace: list[int]
 
 
-def assign(waiting: Iterable[int], idle: Iterable[Idle], coming: int) -> Assignment:
+def assign(waiting: Iterable[Waiting], idle: Iterable[Idle], coming: int) -> Assignment:
     """First come, first served, and no worker that has seen one user's document is given another's.
 
-    `waiting` are the users of the waiting conversions in order; `coming` counts the workers that are about to be idle
+    `waiting` are the waiting conversions in order; `coming` counts the workers that are about to be idle
     and fresh. A conversion for which a fresh worker is coming holds up nobody behind it.
     """
     left = list(idle)
     assignment = Assignment({}, [])
-    for position, uid in enumerate(waiting):
+    for position, asked in enumerate(waiting):
         # A worker of the same user first, so that fresh ones stay for others.
-        fit = next((each for each in left if each.uid == uid), None) or next((w for w in left if w.uid is None), None)
+        own = None if asked.fresh else next((each for each in left if each.uid == asked.uid), None)
+        fit = own or next((each for each in left if each.uid is None), None)
         if fit is not None:
             left.remove(fit)
             assignment.give[position] = fit.worker

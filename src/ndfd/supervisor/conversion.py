@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from ndfd import platform
 from ndfd.errors import (
+    Busy,
     ConversionTimeout,
     DocumentError,
+    DocumentKillsWorkers,
     InputError,
     NativeMissing,
     NdfdError,
@@ -62,7 +64,11 @@ class Conversion:
         self.pages_done = 0
         self.pages_total: int | None = None
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        #: How the worker ended that it had before.
+        self.death: NdfdError | None = None
         self._on_page = on_page
+        #: Pages that its caller has been told of; those of a second attempt come again.
+        self._pages_told = 0
 
     @property
     def page(self) -> int | None:
@@ -106,6 +112,26 @@ class Conversion:
             hint = "SIGKILL comes from the kernel when memory runs out, or from an administrator; see the kernel's log"
         return WorkerCrashed(f"the worker {ending(exit_code)} {self.where()}", page=self.page, hint=hint)
 
+    def died(self, error: NdfdError) -> bool:
+        """Its worker has ended without an answer; whether it is tried once more, which only a fresh worker may do.
+
+        So a document that hits a worker spoiled by an earlier one costs nobody anything, and one that kills workers is
+        told from an accident.
+        """
+        if self.outcome.done():
+            return False
+        if self.death is not None:
+            both = f"it ended two workers: first, {self.death}; then, {error}"
+            self.fail(DocumentKillsWorkers(both, page=error.page))
+            return False
+        self.death = error
+        self.pages_done, self.pages_total = 0, None
+        return True
+
+    def overdue(self) -> NdfdError:
+        """The error for one whose deadline passed while it waited."""
+        return self.death or Busy(f"no worker was free within {self.deadline_s:g} s")
+
     def timeout(self) -> ConversionTimeout:
         """The error for a conversion that is not done at its deadline."""
         return ConversionTimeout(f"not done after {self.deadline_s:g} s: ended {self.where()}", page=self.page)
@@ -136,7 +162,8 @@ class Conversion:
         if (page.number, page.total) != (self.pages_done + 1, self.pages_total) or page.number > page.total:
             raise WorkerProtocolError(f"page {page.number} of {page.total} came {self.where()}")
         self.pages_done += 1
-        if self._on_page is not None:
+        if self._on_page is not None and page.number > self._pages_told:
+            self._pages_told = page.number
             self._on_page(page)
 
     def _succeed(self, result: Result) -> None:

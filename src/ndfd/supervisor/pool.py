@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import structlog
 
 from ndfd.errors import (
-    Busy,
     ConversionOutOfMemory,
     NdfdError,
     ShuttingDown,
@@ -28,7 +27,7 @@ from ndfd.errors import (
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.status import EngineStatus, WorkerState, WorkerStatus
 from ndfd.protocol import frames
-from ndfd.supervisor.assignment import assign
+from ndfd.supervisor.assignment import Waiting, assign
 from ndfd.supervisor.back_off import BackOff
 from ndfd.supervisor.conversion import Conversion, OnPage, Result
 from ndfd.supervisor.pooled_worker import PooledWorker
@@ -214,7 +213,7 @@ class Pool:
         )
         busy = sum(worker.state is WorkerState.BUSY for worker in self._workers.values())
         plan = assign(
-            (conversion.uid for conversion in self._waiting),
+            (Waiting(conversion.uid, fresh=conversion.death is not None) for conversion in self._waiting),
             (worker.idle() for worker in idle),
             coming=self._wanted() - len(idle) - busy,
         )
@@ -239,7 +238,7 @@ class Pool:
 
     def _due(self, conversion: Conversion) -> None:
         if conversion in self._waiting:
-            conversion.fail(Busy(f"no worker was free within {conversion.deadline_s:g} s"))
+            conversion.fail(conversion.overdue())
         else:
             conversion.fail(conversion.timeout())
 
@@ -363,19 +362,26 @@ class Pool:
         _log.error("a worker broke the protocol: it is killed", worker=worker.number, reason=str(error))
         if worker.conversion is not None:
             where = f"the worker broke the protocol {worker.conversion.where()}: {error}"
-            worker.conversion.fail(WorkerProtocolError(where, page=worker.conversion.page))
-            worker.conversion = None
+            conversion, worker.conversion = worker.conversion, None
+            self._died(conversion, WorkerProtocolError(where, page=conversion.page))
         self._apply(worker, Event.CONDEMNED)
+        self._dispatch()
 
     def _ended(self, worker: PooledWorker, exit_code: int | None) -> None:
         conversion, worker.conversion = worker.conversion, None
         if conversion is not None:
             error = conversion.crash(exit_code)
             _log.error("a worker crashed", worker=worker.number, reason=str(error))
-            conversion.fail(error)
+            self._died(conversion, error)
         elif worker.state is WorkerState.IDLE:
             _log.error("an idle worker ended", worker=worker.number, exit_code=exit_code)
         self._apply(worker, Event.ENDED)
+        self._dispatch()
+
+    def _died(self, conversion: Conversion, error: NdfdError) -> None:
+        """Its worker is lost; it comes before all that wait, for it waited before them."""
+        if conversion.died(error):
+            self._waiting.appendleft(conversion)
 
     async def _change(self) -> None:
         """Returns after the next change of any worker or conversion."""
