@@ -37,6 +37,7 @@ def environment_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     """No daemon and no configuration of the machine are found by accident, and no signal handler stays."""
     for name in [name for name in os.environ if name.startswith(("NDFD_", "NEURALDOCFLOW_"))]:
         monkeypatch.delenv(name)
+    (tmp_path / "etc").mkdir()
     monkeypatch.setenv("NDFD_CONFIG_DIR", str(tmp_path / "etc"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "no-such-runtime-dir"))

@@ -122,6 +122,9 @@ def test_variables_of_other_parts_and_programs_are_let_be(name: str) -> None:
         ("NDFD_NETWORK__BIND_ADDRESS", "0.0.0.0:80", "beyond this machine TLS is needed"),
         ("NDFD_NETWORK__BIND_ADDRESS", "127.0.0.1:80", "whoever listens on the network needs a token"),
         ("NDFD_LOGGING__LEVEL", "loud", "'loud' is none of debug, info, warning, error"),
+        ("NDFD_NETWORK__STALL_TIMEOUT", "9" * 400, "inf is no finite time: at most 1h may be written"),
+        ("NDFD_SWARM__WORKER_MEMORY", "9" * 400 + "GB", f"'{'9' * 20}' is a size beyond all machines"),
+        ("NDFD_SWARM__WORKERS", "9" * 400, "the number is far beyond the maximum, 1024"),
         ("NDFD_LOGGING__OUTPUT", "ndfd.log", "'ndfd.log' is not an absolute path"),
     ],
 )
@@ -129,6 +132,20 @@ def test_a_value_that_cannot_be_used_is_refused_by_its_variable(name: str, value
     (said,) = mistakes(**{name: value})
     assert said.startswith(f"{name}: {VARIABLES[name]}: {says}")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("written", ["inf", "-inf", "nan", "1e400", "9" * 400])
+def test_a_number_without_an_end_is_a_mistake_with_its_place(tmp_path: Path, written: str) -> None:
+    (tmp_path / "config.toml").write_text(f"[network]\nstall_timeout = {written}\n")
+    (mistake,) = read(Context(environment={}, system_dir=tmp_path)).mistakes
+    assert (mistake.origin.line, mistake.key) == (2, "network.stall_timeout")
+    assert len(mistake.message) < 200
+
+
+def test_a_variable_of_ours_that_means_nothing_is_warned_of() -> None:
+    assert reading(NDFD_LOG_COLOUR="1").warnings == (
+        "NDFD_LOG_COLOUR is set and means nothing to ndfd: see `ndfd config reference`",
+    )
 
 
 def test_a_refusal_names_every_mistake() -> None:

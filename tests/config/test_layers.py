@@ -151,3 +151,38 @@ def test_a_folder_of_drop_ins_that_cannot_be_read_is_a_mistake(tmp_path: Path) -
     (tmp_path / "conf.d").write_text("no folder")
     (mistake,) = read(Context(environment={}, system_dir=tmp_path)).mistakes
     assert str(mistake) == f"{tmp_path}/conf.d: the folder cannot be read: Not a directory"
+
+
+def test_refusing_a_folder_in_place_of_a_file_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").mkdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        (mistake,) = read(Context(environment={}, system_dir=tmp_path)).mistakes
+        assert "no regular file" in str(mistake)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_named_folder_that_is_not_there_is_warned_of(tmp_path: Path) -> None:
+    named = tmp_path / "nfdf"
+    reading = read(Context(environment={"NDFD_CONFIG_DIR": str(named)}, system_dir=named))
+    assert reading.warnings == (
+        f"NDFD_CONFIG_DIR names {named}, which is no folder: the machine's configuration is not read",
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="acts as another user, which only root may do")
+@pytest.mark.parametrize("place", ["user", "local", "credential"])
+def test_a_file_behind_a_folder_that_lets_nobody_through_is_named_and_not_passed_over(place: str) -> None:
+    # Not pytest's folder, which lets nobody through itself.
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        scene = Scene(root, "security.token", {place: "the-token-of-a-layer"})
+        scene.write()
+        scene.path(place).parent.chmod(0o700)
+        os.seteuid(65534)
+        try:
+            mistakes = read(scene.context()).mistakes
+        finally:
+            os.seteuid(0)
+        assert any(str(scene.path(place)) in str(each) and "Permission denied" in str(each) for each in mistakes)

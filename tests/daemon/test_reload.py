@@ -101,6 +101,20 @@ def test_what_only_this_machine_refuses_is_refused_before_anything_changes(
         assert says in " ".join((refused.value.message, *refused.value.details))
         assert client.status().generation == 1
         assert (descriptors(daemon), children(daemon)) == (open_before, children_before)
+        if "output" not in text:
+            with pytest.raises(ConfigError):
+                client.reload(dry_run=True)
+
+
+def test_a_socket_file_that_somebody_removed_does_not_stand_in_the_way_of_a_reload(daemon: Configured) -> None:
+    with daemon.client() as client:
+        processes = len(children(daemon))
+        (daemon.sockets / "http.sock").unlink()
+        daemon.write('[swarm]\nworkers = 1\nworker_memory = "500MB"\n')
+        assert client.reload().generation == 2
+        assert client.status().generation == 2
+        while len(children(daemon)) != processes:
+            os.sched_yield()
 
 
 def test_new_worker_options_give_new_workers_and_those_at_work_finish(daemon: Configured) -> None:
@@ -265,6 +279,24 @@ def test_files_that_change_are_read_when_that_is_asked_for(tmp_path: Path) -> No
             daemon.write(hot)
             before = client.status().generation
         daemon.wait_for("the configuration was reloaded", before)
+
+
+def test_a_file_behind_a_link_is_followed_as_a_mounted_config_map_is(tmp_path: Path) -> None:
+    with running(tmp_path, ONE_WORKER) as daemon:
+        etc = daemon.file.parent
+        hot = ONE_WORKER + "[development]\nhot_reload = true\n"
+        for name, text in (("..1", hot), ("..2", hot + "[metrics]\nenabled = false\n")):
+            (etc / name).mkdir()
+            (etc / name / "config.toml").write_text(text)
+        daemon.file.unlink()
+        (etc / "..data").symlink_to("..1")
+        daemon.file.symlink_to("..data/config.toml")
+        with daemon.client() as client:
+            client.reload()
+        (etc / "..new").symlink_to("..2")
+        (etc / "..new").rename(etc / "..data")
+        daemon.wait_for("the configuration was reloaded", 2)
+        assert daemon.get("/metrics")[0] == 404
 
 
 def test_a_stop_in_the_middle_of_a_reload_is_a_stop(tmp_path: Path) -> None:

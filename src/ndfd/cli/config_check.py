@@ -37,7 +37,8 @@ def check(files: Sequence[Path], as_json: bool, sources: Sources) -> int:
     """Check the configuration that `ndfd run` would use or, where FILEs are named, these alone, the last the strongest.
 
     Each mistake is one line on stdout: PLACE: KEY: what is wrong. Warnings, of what can be used but should be mended,
-    do not change the exit status.
+    do not change the exit status. What only the daemon's own machine can tell (its users and CPUs, certificates,
+    addresses that are taken) is found by `ndfd reload --dry-run`, or when the daemon starts.
 
     \b
     Examples:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from ndfd import platform
 from ndfd.config.places import home_dir
+from ndfd.config.reading import is_there
 from ndfd.errors import ConfigError
 
 #: Names the environment: the file config.ENV.toml.
@@ -88,8 +89,8 @@ class Context:
             if self.env is not None:
                 candidates.append(self.system_dir / f"config.{self.env}.toml")
         candidates += [path for path in (self.user_file, self.local_file) if path is not None]
-        # lexists: a broken link is a mistake that must be named, not an absent file.
-        return tuple(path for path in candidates if os.path.lexists(path))
+        # A broken link, or a folder that lets nobody through, is a mistake that must be named, not an absent file.
+        return tuple(path for path in candidates if is_there(path))
 
     def drop_ins(self) -> list[Path]:
         """conf.d/*.toml by name, without those of editors, which begin with a dot; OSError when it cannot be read."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ndfd.config.keys import KEYS
 from ndfd.config.layer import Layer, read_secret
+from ndfd.config.reading import is_there
 from ndfd.errors import ConfigError
 from ndfd.model.configuration import Origin, OriginKind
 
@@ -19,7 +20,7 @@ def read_credentials(folder: Path) -> Layer:
     layer = Layer()
     for key in KEYS.values():
         path = folder / key.path
-        if not key.kind.secret or not path.exists():
+        if not key.kind.secret or not is_there(path):
             continue
         origin = Origin(OriginKind.CREDENTIAL, str(path))
         try:

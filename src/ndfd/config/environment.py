@@ -66,6 +66,8 @@ def _refuse_slip(name: str, origin: Origin, layer: Layer) -> None:
     elif ours and upper.removeprefix(ENVIRONMENT_PREFIX).lower() in {path.rpartition(".")[2] for path in PATHS}:
         path = nearest_key(upper.removeprefix(ENVIRONMENT_PREFIX).lower(), PATHS)
         layer.mistake(origin, "a group and a key are needed", suggestion=None if path is None else _variable(path))
+    elif name.startswith(ENVIRONMENT_PREFIX):
+        layer.warnings.append(f"{name} is set and means nothing to ndfd: see `ndfd config reference`")
 
 
 def _variable(path: str) -> str:

@@ -82,6 +82,8 @@ def items(raw: Any, separator: str, what: str) -> Sequence[Any]:
 
 def within(value: _N, minimum: _N, maximum: _N, shown: Callable[[_N], str]) -> _N:
     """The value; ValueError for one beyond the ends, which are allowed."""
+    if abs(value) > _READABLE_MAX:
+        raise ValueError(f"the number is far beyond the maximum, {shown(maximum)}")
     if value < minimum:
         raise ValueError(f"{shown(value)} is below the minimum, {shown(minimum)}")
     if not value <= maximum:
@@ -89,6 +91,8 @@ def within(value: _N, minimum: _N, maximum: _N, shown: Callable[[_N], str]) -> _
     return value
 
 
+#: A number beyond is not shown: it may have as many digits as a file holds.
+_READABLE_MAX = 2**64
 #: So much of a wrong value is shown.
 _SHOWN_CHARACTERS = 60
 

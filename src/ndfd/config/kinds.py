@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -104,6 +105,8 @@ class Duration(Kind):
             raw = parse_duration(raw)
         if not isinstance(raw, (int, float)) or isinstance(raw, bool):
             raise ValueError(f'{shown(raw)} is not a duration: write it as in "2m30s", or a number of seconds')
+        if not abs(raw) <= sys.float_info.max:
+            raise ValueError(f"{shown(raw)} is no finite time: at most {format_duration(self.maximum)} may be written")
         return within(float(raw), self.minimum, self.maximum, format_duration)
 
     def format(self, value: Any) -> str:

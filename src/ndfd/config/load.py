@@ -13,12 +13,13 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import PydanticBaseSettingsSource
 
-from ndfd.config.context import DEVELOPMENT, ENV_VARIABLE, Context
+from ndfd.config.context import CONFIG_DIR_VARIABLE, DEVELOPMENT, ENV_VARIABLE, Context
 from ndfd.config.credentials import read_credentials
 from ndfd.config.environment import read_environment
 from ndfd.config.flags import read_flags
 from ndfd.config.keys import KEYS
 from ndfd.config.layer import Layer, Written
+from ndfd.config.reading import is_there
 from ndfd.config.settings import Settings
 from ndfd.errors import ConfigError
 from ndfd.model.configuration import Candidate, Mistake, Origin, OriginKind, Setting
@@ -75,7 +76,8 @@ def read(context: Context) -> Reading:
     layers.append(read_flags(context.flags))
     if context.credentials_dir is not None:
         layers.append(read_credentials(context.credentials_dir))
-    return _judge(layers, [name for name, _ in named], _missing_environment(context))
+    warnings = (*_missing_folder(context), *_missing_environment(context))
+    return _judge(layers, [name for name, _ in named], warnings)
 
 
 def load(context: Context) -> Loaded:
@@ -186,13 +188,24 @@ def hash_of(resolved: Mapping[str, Setting]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def _missing_folder(context: Context) -> tuple[str, ...]:
+    """A warning for an NDFD_CONFIG_DIR, perhaps mistyped, that is no folder."""
+    named = context.environment.get(CONFIG_DIR_VARIABLE)
+    if not named or context.system_dir != Path(named).absolute() or context.system_dir.is_dir():
+        return ()
+    return (f"{CONFIG_DIR_VARIABLE} names {named}, which is no folder: the machine's configuration is not read",)
+
+
 def _missing_environment(context: Context) -> tuple[str, ...]:
     """A warning for an NDFD_ENV, perhaps mistyped, that no file belongs to."""
     if context.env is None or context.system_dir is None or context.env == DEVELOPMENT:
         return ()
     path = context.system_dir / f"config.{context.env}.toml"
-    if path.exists():
+    if is_there(path):
         return ()
-    others = sorted(each.name for each in context.system_dir.glob("config.?*.toml"))
+    try:
+        others = sorted(each.name for each in context.system_dir.glob("config.?*.toml"))
+    except OSError:
+        others = []
     there_are = f"; there are {', '.join(others)}" if others else ""
     return (f"{ENV_VARIABLE}={context.env} names {path}, which is not there{there_are}",)

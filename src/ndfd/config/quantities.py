@@ -18,6 +18,8 @@ _SIZE_UNITS = {
     "gib": 1024**3,
     "tib": 1024**4,
 }
+#: No file system and no memory is larger (2**63 - 1 bytes, off_t).
+_SIZE_MAX_BYTES = 2.0**63
 _SIZES_SHOWN = (
     ("TB", 1000**4),
     ("TiB", 1024**4),
@@ -45,7 +47,10 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip().lower())
     if match is None or match[2] not in _SIZE_UNITS:
         raise ValueError(f"{text!r} is not a size: write a number and B, kB, MB, GB, KiB, MiB or GiB, as in 4GB")
-    return int(float(match[1]) * _SIZE_UNITS[match[2]])
+    size_bytes = float(match[1]) * _SIZE_UNITS[match[2]]
+    if size_bytes > _SIZE_MAX_BYTES:
+        raise ValueError(f"{text.strip()[:20]!r} is a size beyond all machines")
+    return int(size_bytes)
 
 
 def format_size(size_bytes: int) -> str:

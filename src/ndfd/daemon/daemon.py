@@ -130,11 +130,12 @@ class Daemon:
         # The files first: who finds no socket starts or waits for another daemon instead of being refused by this one.
         self._runtime_dir.remove_sockets()
         await self._watch.stop()
-        networks = [door.stop(grace_s) for door in self._network_doors]
-        await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *networks)
+        # Reloads under way are undone; what former generations still have is ended below, with the rest.
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        networks = [door.stop(grace_s) for door in self._network_doors]
+        await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *networks)
         await asyncio.gather(*(pool.pool.stop() for pool in self._pools))
 
     # The configuration
@@ -161,6 +162,7 @@ class Daemon:
                 changes = planned(former.loaded, loaded)
                 loaded = reloaded(former.loaded, loaded)
                 if dry_run:
+                    await self._preparation.judge(loaded)
                     return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
                 parts = await self._preparation.prepare(loaded, former)
             except Exception as error:
@@ -188,19 +190,18 @@ class Daemon:
         settings = parts.loaded.settings
         asyncio.get_running_loop().set_debug(settings.development.debug_mode)
         parts.pool.pool.reconfigure(parts.pool_limits)
+        # What runs on former parts is of the former generation, and ends by that one's deadlines.
+        grace_s = 0.0 if former is None else former.loaded.settings.document.max_deadline
         if former is None or parts.pool is not former.pool:
             self._pools.append(parts.pool)
-        if former is not None:
-            self._runtime_dir.set_socket_mode(settings.network.socket_mode)
+            if former is not None:
+                self._spawn(self._retire(former.pool, grace_s))
+        self._runtime_dir.set_socket_mode(settings.network.socket_mode)
         self._watch.follow(*self._watched(parts))
-        if former is not None and parts.pool is not former.pool:
-            self._spawn(self._retire(former.pool))
         if parts.network is not None and (former is None or parts.network is not former.network):
             self._network_doors.append(parts.network)
             await parts.network.start()
         if former is not None and former.network is not None and former.network is not parts.network:
-            # What runs there is of the former generation, and ends by that one's deadlines.
-            grace_s = former.loaded.settings.document.max_deadline
             self._spawn(self._close(former.network, grace_s))
 
     def _watched(self, parts: Parts) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
@@ -208,8 +209,8 @@ class Daemon:
             return (), ()
         return self._context.watched(), parts.files()
 
-    async def _retire(self, pool: RunningPool) -> None:
-        await pool.retire()
+    async def _retire(self, pool: RunningPool, grace_s: float) -> None:
+        await pool.retire(grace_s)
         self._pools.remove(pool)
 
     async def _close(self, door: NetworkDoor, grace_s: float) -> None:

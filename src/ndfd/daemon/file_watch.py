@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from watchfiles import awatch
@@ -15,25 +15,33 @@ _log = logging.getLogger(__name__)
 #: Milliseconds in which changes are gathered: an editor that saves makes several.
 _GATHER_MS = 100
 
+#: By path, what tells a file from what it was: inode, time of its last change in nanoseconds, size.
+_State = dict[Path, tuple[int, int, int]]
+
 
 class FileWatch:
-    """Calls `changed` from the event loop after a file that is followed has changed, appeared or gone."""
+    """Calls `changed` from the event loop after a file that is followed has changed, appeared or gone.
+
+    What a link leads to counts, not the link: where a whole folder is replaced by turning a link, as Kubernetes does
+    with a ConfigMap, no event names the file.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._folders: tuple[Path, ...] = ()
-        self._files: frozenset[Path] = frozenset()
+        self._files: tuple[Path, ...] = ()
+        self._state: _State = {}
+        self._watched: frozenset[Path] = frozenset()
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, folders: Iterable[Path], files: Iterable[Path]) -> None:
         """From now on: every TOML file in `folders`, and `files`. With neither, nothing is watched any more."""
-        self._files = frozenset(files)
-        wanted = tuple(dict.fromkeys((*folders, *(path.parent for path in self._files))))
+        self._folders, self._files = tuple(folders), tuple(files)
+        self._state = self._look()
         # A watch that goes on misses nothing; one that is begun anew might.
-        if wanted != self._folders or self._task is None or self._task.done():
-            self._folders = wanted
+        if self._to_watch() != self._watched or self._task is None or self._task.done():
             self._cancel()
-            if wanted:
+            if self._folders or self._files:
                 self._task = asyncio.create_task(self._watch(), name="file watch")
 
     async def stop(self) -> None:
@@ -44,6 +52,7 @@ class FileWatch:
             await asyncio.wait([task])
 
     def _cancel(self) -> None:
+        self._watched = frozenset()
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -57,21 +66,38 @@ class FileWatch:
             _log.error("the configuration's files cannot be watched: %s", error)
 
     async def _watch_those_there(self) -> None:
-        """Until one of the folders comes or goes."""
-        there = self._there()
-        # Of a folder that is not there its nearest parent is watched, or nobody would see it come.
-        watched = {next(folder for folder in (each, *each.parents) if folder.is_dir()) for each in self._folders}
+        """Until other folders have to be watched."""
+        self._watched = watched = self._to_watch()
+        # What changed before the system has begun to watch is seen by a look after it has.
+        asyncio.get_running_loop().call_later(_GATHER_MS / 1000, self._compare)
         changes = awatch(*watched, watch_filter=None, debounce=_GATHER_MS, step=_GATHER_MS // 2, recursive=False)
         async with contextlib.aclosing(changes):
-            async for batch in changes:
-                if self._there() != there:
-                    self._changed()
+            async for _ in changes:
+                self._compare()
+                if self._to_watch() != watched:
                     return
-                if any(self._concerns(Path(name)) for _, name in batch):
-                    self._changed()
 
-    def _there(self) -> tuple[Path, ...]:
-        return tuple(folder for folder in self._folders if folder.is_dir())
+    def _compare(self) -> None:
+        former, self._state = self._state, self._look()
+        if self._state != former:
+            self._changed()
 
-    def _concerns(self, path: Path) -> bool:
-        return path in self._files or (path.suffix == ".toml" and path.parent in self._folders)
+    def _to_watch(self) -> frozenset[Path]:
+        """The folders of the files and of what they lead to; of one that is not there its nearest parent instead."""
+        folders = {*self._folders, *(path.parent for path in self._files)}
+        folders |= {path.resolve().parent for path in self._paths()}
+        return frozenset(next(each for each in (folder, *folder.parents) if each.is_dir()) for folder in folders)
+
+    def _paths(self) -> Iterator[Path]:
+        for folder in self._folders:
+            with contextlib.suppress(OSError):
+                yield from (path for path in folder.iterdir() if path.suffix == ".toml")
+        yield from self._files
+
+    def _look(self) -> _State:
+        state: _State = {}
+        for path in self._paths():
+            with contextlib.suppress(OSError):
+                status = path.stat()
+                state[path] = (status.st_ino, status.st_mtime_ns, status.st_size)
+        return state

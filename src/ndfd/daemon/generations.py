@@ -22,7 +22,8 @@ from ndfd.model.configuration import Configuration
 from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.methods import Methods
-from ndfd.supervisor import PoolLimits
+from ndfd.server.network import tls_context
+from ndfd.supervisor import PoolLimits, ZygoteOptions
 from ndfd.telemetry.logs import PreparedLogs, prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
@@ -73,24 +74,34 @@ class Preparation:
         self._counts = counts
         self._worker_numbers = itertools.count(1)
 
+    async def judge(self, loaded: Loaded) -> tuple[PoolLimits, ZygoteOptions, frozenset[int]]:
+        """What workers there will be, how they are made, and who administers; opens and starts nothing.
+
+        `ConfigError` for what does not fit this machine.
+        """
+        settings = loaded.settings
+        if settings.network.tls_certificate is not None and settings.network.tls_key is not None:
+            tls_context(settings.network.tls_certificate, settings.network.tls_key)
+        # Blocks: it looks for fonts in the system's folders, and for users in its databases.
+        options = await asyncio.to_thread(zygote_options, self._context, settings.swarm, settings.document)
+        admins = await asyncio.to_thread(admin_uids, settings.security)
+        return pool_limits(settings), options, admins
+
     async def prepare(self, loaded: Loaded, former: Parts | None) -> Parts:
         """Everything opened, started and tried, and nothing of it in use.
 
         The error says why that cannot be; nothing is left open or running then.
         """
         settings = loaded.settings
-        limits, admission = pool_limits(settings), admission_limits(settings)
-        # Blocks: it looks for fonts in the system's folders, and for users in its databases.
-        options = await asyncio.to_thread(zygote_options, self._context, settings.swarm, settings.document)
-        admins = await asyncio.to_thread(admin_uids, settings.security)
+        limits, options, admins = await self.judge(loaded)
         async with contextlib.AsyncExitStack() as undo:
-            logs = prepare_logs(settings.logging)
-            undo.callback(logs.discard)
             network = prepare_network_door(
                 settings.network, self._app, self._serving, None if former is None else former.network
             )
             if network is not None and (former is None or network is not former.network):
                 undo.callback(network.discard)
+            logs = prepare_logs(settings.logging)
+            undo.callback(logs.discard)
             if former is not None and former.pool.options == options:
                 pool = former.pool
             else:
@@ -105,7 +116,7 @@ class Preparation:
             1 if former is None else former.generation.number + 1,
             self._daemon,
             MeasuredConversions(pool.pool, self._metrics, self._counts),
-            admission,
+            admission_limits(settings),
             held=pool.held,
             admins=admins,
         )

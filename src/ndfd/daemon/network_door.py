@@ -52,7 +52,10 @@ class NetworkDoor:
 
     def same_listener(self) -> socket.socket:
         """The same listening socket once more: what waits there to be accepted is accepted by whoever comes first."""
-        return self._listener.dup()
+        try:
+            return self._listener.dup()
+        except OSError as error:
+            raise ConfigError(f"network.bind_address: cannot listen any more: {error.strerror}") from None
 
 
 def prepare_network_door(
@@ -66,20 +69,29 @@ def prepare_network_door(
         return None
     tls, digest = None, b""
     if network.tls_certificate is not None and network.tls_key is not None:
-        tls = tls_context(network.tls_certificate, network.tls_key)
+        # First, so that a file that is renewed in between is read again by the next reload.
         digest = _digest(network.tls_certificate) + _digest(network.tls_key)
+        tls = tls_context(network.tls_certificate, network.tls_key)
     identity = _Identity(network.bind_address, digest)
     if former is not None and former.identity == identity:
         return former
-    if former is not None and former.identity.address == network.bind_address:
+    address = network.bind_address
+    if former is not None and former.identity.address == address:
         listener = former.same_listener()
     else:
-        listener = listen_on_network(network.bind_address.host, network.bind_address.port)
+        try:
+            listener = listen_on_network(address.host, address.port)
+        except ConfigError as error:
+            if former is None or former.identity.address.port != address.port:
+                raise
+            hint = 'this daemon itself listens at that port: reload with bind_address = "off" first'
+            raise ConfigError(error.message, hint=hint) from None
     return NetworkDoor(HttpDoor(app, serving, remote=True), listener, tls, identity)
 
 
 def _digest(path: Path) -> bytes:
     try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+        return hashlib.sha256(path.read_bytes() if path.is_file() else b"").digest()
+    except OSError:
+        # `tls_context` says why.
+        return b""

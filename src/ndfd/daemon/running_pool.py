@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Iterator
 
@@ -35,10 +37,15 @@ class RunningPool:
             await self.pool.stop()
             raise
 
-    async def retire(self) -> None:
-        """Serves those that hold it to their ends, with no more workers than they need, and stops."""
+    async def retire(self, grace_s: float) -> None:
+        """Serves those that hold it to their ends, with no more workers than they need, and stops.
+
+        After `grace_s` at the latest: a caller that sends its document a byte at a time keeps no pool for ever.
+        """
         self.pool.wind_down()
-        await self.held.free()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.held.free()
         await self.pool.stop()
 
     async def _probe(self) -> None:

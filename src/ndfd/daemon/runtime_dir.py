@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import socket
 from contextlib import suppress
@@ -13,6 +14,8 @@ from typing import Self
 from ndfd import platform
 from ndfd.errors import SocketError
 from ndfd.platform import LocalListener
+
+_log = logging.getLogger(__name__)
 
 _LOCK = "ndfd.lock"
 #: Connections that may wait to be accepted; the kernel caps it at net.core.somaxconn, 4096 by default.
@@ -62,9 +65,13 @@ class RuntimeDir:
         return listener.socket
 
     def set_socket_mode(self, mode: int) -> None:
-        """Gives the sockets other permission bits; connections that are open stay."""
+        """Gives the sockets these permission bits; connections that are open stay."""
         for listener in self._listeners:
-            listener.path.chmod(mode)
+            try:
+                listener.path.chmod(mode)
+            except OSError as error:
+                # Somebody has removed it, or made it theirs: nobody reaches the daemon there any more.
+                _log.warning("%s: the mode cannot be changed: %s", listener.path, error.strerror)
 
     def remove_sockets(self) -> None:
         """Removes the files of the sockets made here, unless something else stands in their place by now."""

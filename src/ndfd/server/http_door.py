@@ -43,6 +43,8 @@ class HttpDoorLimits:
     keep_alive_s: int = 60
     #: A connection without a first request, or with half a request's head, is closed after this time.
     head_timeout_s: float = 30.0
+    #: A TLS handshake is given up after this time: until it is done, the connection is not counted.
+    handshake_timeout_s: float = 5.0
     #: Request line and headers together. llhttp itself sets no limit.
     head_max_bytes: int = 64 * 1024
     #: A door that stops waits this long, within its grace, for the ends of answers to be taken and for TLS's farewell.
@@ -87,7 +89,7 @@ class HttpDoor:
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Begins to accept."""
         loop = asyncio.get_running_loop()
-        handshake_s = None if tls is None else self.limits.head_timeout_s
+        handshake_s = None if tls is None else self.limits.handshake_timeout_s
         self._server = await loop.create_server(
             # asyncio calls listen(2) again, with this.
             lambda: _Protocol(self),

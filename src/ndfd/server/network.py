@@ -13,8 +13,9 @@ from ndfd.server.http_door import BACKLOG
 def listen_on_network(host: str, port: int) -> socket.socket:
     """A listening socket at a numeric address; `ConfigError` when the system refuses it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener = None
     try:
+        listener = socket.socket(family, socket.SOCK_STREAM)
         # Else the address could not be used for a minute after the daemon has stopped (TIME_WAIT, RFC 9293). Not
         # SO_REUSEPORT, with which a second daemon would take half of the connections.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -24,7 +25,8 @@ def listen_on_network(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         raise ConfigError(
             f"network.bind_address: cannot listen at {host} port {port}: {error.strerror}",
             hint="see who listens there with `ss -ltnp`, or choose another address",
