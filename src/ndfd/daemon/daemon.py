@@ -202,6 +202,8 @@ class Daemon:
             self._network_doors.append(parts.network)
             await parts.network.start()
         if former is not None and former.network is not None and former.network is not parts.network:
+            # Before the reload is answered: whoever has the answer finds no door at the former address.
+            former.network.accept_no_more()
             self._spawn(self._close(former.network, grace_s))
 
     def _watched(self, parts: Parts) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

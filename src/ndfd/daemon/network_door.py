@@ -42,6 +42,10 @@ class NetworkDoor:
         """Begins to answer."""
         await self._door.start(self._listener, self._tls)
 
+    def accept_no_more(self) -> None:
+        """As `HttpDoor.accept_no_more`."""
+        self._door.accept_no_more()
+
     async def stop(self, grace_s: float) -> None:
         """As `HttpDoor.stop`."""
         await self._door.stop(grace_s)

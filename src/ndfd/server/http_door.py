@@ -99,6 +99,11 @@ class HttpDoor:
             ssl_handshake_timeout=handshake_s,
         )
 
+    def accept_no_more(self) -> None:
+        """Closes the listening socket; requests go on, and connections that are open stay until `stop`."""
+        if self._server is not None:
+            self._server.close()
+
     async def stop(self, grace_s: float) -> None:
         """Accepts no more, lets requests in progress end for `grace_s`, then cancels them and drops what is left."""
         if self._server is None:
