@@ -10,10 +10,10 @@ from collections import namedtuple
 from importlib.util import find_spec
 
 from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBUF_STRIDES, PyBUF_WRITABLE
-from cpython.buffer cimport PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Malloc
-from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint32_t, uintptr_t
 from libc.stdlib cimport free
 from libc.string cimport memset
 
@@ -28,6 +28,7 @@ from ndfd.errors import (
     UnsupportedEncryption,
     UnsupportedFormat,
 )
+from ndfd.native import host_fonts
 
 cdef extern from "Python.h":
     object PyUnicode_DecodeUTF16(const char *data, Py_ssize_t size, const char *errors, int *byteorder)
@@ -68,8 +69,13 @@ cdef enum: _HEADER_WITHIN = 1024
 
 # What PDFium points at for as long as the process lives.
 _font_paths = []
+_held_fonts = []
 cdef const char **_font_pointers = NULL
 cdef bint _ready = False
+_held = None
+
+# The 'table' that stands for a whole collection: "ttcf".
+cdef enum: _COLLECTION = 0x74746366
 
 
 def _package():
@@ -107,6 +113,68 @@ def initialise(font_paths=()):
         _font_pointers[len(_font_paths)] = NULL
     nd_initialise(<const char *const *>_font_pointers)
     _ready = True
+
+
+cdef class _FontFile:
+    """The bytes of a font's file, mapped for as long as this lives."""
+
+    cdef const void *data
+    cdef size_t size
+
+    def __dealloc__(self):
+        if self.data != NULL:
+            nd_unmap(self.data, self.size)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, <void *>self.data, self.size, 1, flags)
+
+
+class _HostFonts:
+    """host_fonts.FontEngine"""
+
+    def open(self, path):
+        cdef _FontFile file = _FontFile.__new__(_FontFile)
+        file.data = nd_map_file(os.fsencode(path), &file.size)
+        return memoryview(file) if file.data != NULL else None
+
+    def named(self, name):
+        return <uintptr_t>nd_own_font(name)
+
+    def chosen(self, weight, italic, charset, pitch, name):
+        return <uintptr_t>nd_own_choice(weight, italic, charset, pitch, name)
+
+    def file_size(self, uintptr_t font):
+        return nd_own_table(<void *>font, 0, NULL, 0) or nd_own_table(<void *>font, _COLLECTION, NULL, 0)
+
+    def table(self, uintptr_t font, unsigned tag):
+        cdef bytearray table = bytearray(nd_own_table(<void *>font, tag, NULL, 0))
+        if nd_own_table(<void *>font, tag, table, len(table)) != <size_t>len(table):
+            return b""
+        return bytes(table)
+
+    def serve(self, fonts):
+        cdef nd_held_font *held = <nd_held_font *>PyMem_Malloc((len(fonts) + 1) * sizeof(nd_held_font))
+        cdef _FontFile file
+        if held == NULL:
+            raise MemoryError
+        _held_fonts[:] = fonts
+        for i, font in enumerate(fonts):
+            file = font.data.obj
+            held[i] = nd_held_font(
+                <void *><uintptr_t>font.font, font.name, len(font.name), <const unsigned char *>file.data, file.size,
+                font.in_collection,
+            )
+        nd_serve_fonts(held, len(fonts))
+
+
+def hold_fonts(folders, bytes_max):
+    global _held
+    if _held is None:
+        initialise(folders)
+        if not nd_watch_fonts():
+            raise NativeMissing("the engine library offers no fonts of the host")
+        _held = host_fonts.hold(_HostFonts(), folders, bytes_max)
+    return _held
 
 
 def engine_name():

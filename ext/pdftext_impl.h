@@ -25,6 +25,11 @@ typedef struct { float a, b, c, d, e, f; } nd_matrixf;          /* FS_MATRIX */
     F(void, FPDF_InitLibraryWithConfig, (const void *config)) \
     F(nd_handle, FPDF_LoadMemDocument64, (const void *data, size_t size, const char *password)) \
     F(void, FPDF_CloseDocument, (nd_handle document)) \
+    F(nd_handle, FPDF_CreateNewDocument, (void)) \
+    F(nd_handle, FPDFText_LoadStandardFont, (nd_handle document, const char *font)) \
+    F(void, FPDFFont_Close, (nd_handle font)) \
+    F(void *, FPDF_GetDefaultSystemFontInfo, (void)) \
+    F(void, FPDF_SetSystemFontInfo, (void *info)) \
     F(unsigned long, FPDF_GetLastError, (void)) \
     F(int, FPDF_GetFileVersion, (nd_handle document, int *version)) \
     F(int, FPDF_GetPageCount, (nd_handle document)) \
@@ -212,6 +217,24 @@ void nd_initialise(const char *const *font_paths);
 nd_error nd_open(nd_document *document, const void *data, size_t size, const char *password);
 void nd_close(nd_document *document);
 int nd_read_page(nd_document *document, int index, nd_page *page);
+
+/* pdftext_hostfonts_impl.c: the host's fonts, out of memory. */
+typedef struct {
+    nd_handle font;             /* PDFium's */
+    const char *name;
+    size_t name_size;
+    const unsigned char *data;  /* the whole file */
+    size_t size;
+    int in_collection;
+} nd_held_font;
+
+int nd_watch_fonts(void);
+nd_handle nd_own_font(const char *face);
+nd_handle nd_own_choice(int weight, int italic, int charset, int pitch, const char *face);
+unsigned long nd_own_table(nd_handle font, unsigned table, unsigned char *buffer, unsigned long room);
+void nd_serve_fonts(nd_held_font *fonts, size_t count);
+const void *nd_map_file(const char *path, size_t *size);
+void nd_unmap(const void *data, size_t size);
 
 /* pdftext_memory_impl.c: growing arrays and the text pool. */
 void *nd_push(nd_vector *vector, size_t item_size, size_t items);

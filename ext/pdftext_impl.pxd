@@ -79,3 +79,19 @@ cdef extern from "pdftext_impl.h" nogil:
     int nd_read_metadata(nd_document *document, const char *key, nd_text *text)
     int nd_read_outline(nd_document *document, nd_vector *entries)
     void nd_release(nd_vector *vector)
+
+    ctypedef struct nd_held_font:
+        void *font
+        const char *name
+        size_t name_size
+        const unsigned char *data
+        size_t size
+        int in_collection
+
+    int nd_watch_fonts()
+    void *nd_own_font(const char *face)
+    void *nd_own_choice(int weight, int italic, int charset, int pitch, const char *face)
+    unsigned long nd_own_table(void *font, unsigned table, unsigned char *buffer, unsigned long room)
+    void nd_serve_fonts(nd_held_font *fonts, size_t count)
+    const void *nd_map_file(const char *path, size_t *size)
+    void nd_unmap(const void *data, size_t size)

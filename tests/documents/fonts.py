@@ -89,3 +89,18 @@ def _composite(base: str, encoding: str, subtype: str, ordering: str) -> str:
         "/ItalicAngle 0 /Ascent 880 /Descent -120 /CapHeight 880 /StemV 93 >> >>"
     )
     return f"<< /Type /Font /Subtype /Type0 /BaseFont /{base} /Encoding /{encoding} /DescendantFonts [{descendant}] >>"
+
+
+def vera_not_embedded() -> bytes:
+    """Lines in cuts of Bitstream Vera Sans that are neither embedded nor given widths: without the font of the reader's
+    machine nobody knows how wide they are. Roman, bold, oblique; then letters in a Chinese font and its bold cut."""
+    names = ("BitstreamVeraSansRoman", "BitstreamVeraSansBold", "BitstreamVeraSansOblique")
+    fonts = {
+        f"F{i}": f"<< /Type /Font /Subtype /TrueType /BaseFont /{name} /Encoding /WinAnsiEncoding >>"
+        for i, name in enumerate(names)
+    }
+    for i, name in enumerate(("STSong-Light", "STSong,Bold"), start=len(names)):
+        fonts[f"F{i}"] = _composite(name, "UniGB-UCS2-H", "CIDFontType0", "GB1")
+    lines = [show("Wide MW")] * 3 + [f"<{'Wide MW'.encode('utf-16-be').hex()}>"] * 2
+    content = "\n".join(f"BT /F{i} 24 Tf 72 {700 - 50 * i} Td {line} Tj ET" for i, line in enumerate(lines))
+    return document([Page(content, fonts=fonts), Page(content, fonts=fonts)])

@@ -16,6 +16,8 @@ out evenly from the left edge, half an em a character or closer where the line w
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
+from ndfd.native.host_fonts import HeldFonts
+
 # Character flags, bits of `PageArrays.flags`.
 BOLD: int  # 1: the font says so (ForceBold, or "Bold", "Black", "Heavy", "Demi", CMBX, … in its name)
 ITALIC: int  # 2
@@ -139,6 +141,15 @@ def initialise(font_paths: Sequence[str] = ()) -> None:
 
     `font_paths` are folders in which PDFium looks for fonts that a document does not embed; without any it looks in the
     host's usual ones. Raises errors.NativeMissing when the library, or a function of it, is not there.
+    """
+
+def hold_fonts(folders: Sequence[str], bytes_max: int) -> HeldFonts:
+    """Takes the fonts under `folders` into memory, so that no font file is opened after this, here or in a fork.
+
+    Once per process; later calls give the first answer. `folders` are those that `initialise` was given, which this
+    calls when nobody has. Holds `bytes_max` bytes and host_fonts.FILES_MAX files at most, mapped (the reference:
+    copied); a font that does not fit is from then on as if it were not installed. Raises errors.NativeMissing as
+    `initialise` does.
     """
 
 def engine_name() -> str:

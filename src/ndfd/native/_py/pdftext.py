@@ -14,10 +14,12 @@ from typing import Any, Self
 from pypdfium2_raw.version import PDFIUM_INFO
 
 from ndfd import errors
+from ndfd.native import host_fonts
 from ndfd.native._py.pdfium import raw
 from ndfd.native._py.pdftext_annotations import read_links, read_notes
 from ndfd.native._py.pdftext_characters import CharacterReader, append_notes
 from ndfd.native._py.pdftext_fonts import FontTable
+from ndfd.native._py.pdftext_hostfonts import HostFonts
 from ndfd.native._py.pdftext_objects import read_objects
 from ndfd.native._py.pdftext_structure import read_label, read_metadata, read_outline, read_tags
 from ndfd.native._py.pdftext_values import (
@@ -72,6 +74,7 @@ __all__ = [
     "PageArrays",
     "Tag",
     "engine_name",
+    "hold_fonts",
     "initialise",
 ]
 
@@ -80,6 +83,9 @@ HEADER_WITHIN = 1024
 
 #: PDFium keeps the pointers of its configuration for as long as it runs.
 _configuration: list[Any] = []
+
+#: What `hold_fonts` has said, and what PDFium then calls for its fonts.
+_held: list[tuple[host_fonts.HeldFonts, HostFonts]] = []
 
 
 def initialise(font_paths: Sequence[str] = ()) -> None:
@@ -96,6 +102,14 @@ def initialise(font_paths: Sequence[str] = ()) -> None:
         config.m_pUserFontPaths = ctypes.cast(pointers, ctypes.POINTER(ctypes.POINTER(ctypes.c_char)))
         _configuration.append((names, pointers))
     raw.FPDF_InitLibraryWithConfig(ctypes.byref(config))
+
+
+def hold_fonts(folders: Sequence[str], bytes_max: int) -> host_fonts.HeldFonts:
+    if not _held:
+        initialise(folders)
+        engine = HostFonts()
+        _held.append((host_fonts.hold(engine, folders, bytes_max), engine))
+    return _held[0][0]
 
 
 def engine_name() -> str:
