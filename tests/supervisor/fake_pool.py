@@ -73,7 +73,7 @@ def run(test: Coroutine[Any, Any, None]) -> None:
         await test
 
     asyncio.run(body())
-    assert faults == []
+    assert faults == [], faults
 
 
 async def settle() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import ConfigDirs, LocalListener, Peer, SocketDirs, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 
 if sys.platform == "linux":
@@ -41,9 +41,12 @@ usable_memory = _host.usable_memory
 allowed_cpus = _host.allowed_cpus
 run_on_cpus = _host.run_on_cpus
 user_id = _host.user_id
+forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
+measure_confinement = _host.measure_confinement
 
 __all__ = [
+    "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
     "LocalListener",
@@ -58,11 +61,13 @@ __all__ = [
     "confine_worker",
     "fallback_font_dirs",
     "font_roots",
+    "forget_environment",
     "is_sealed",
     "is_system_service",
     "kill",
     "listen",
     "make_socket_dir",
+    "measure_confinement",
     "memfd",
     "peer_identity",
     "pidfd",

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
+from ndfd.model.sandbox import Sandbox
 from ndfd.platform.channel import Channel
 
 
@@ -58,6 +59,10 @@ class WorkerLimits:
 
     #: Address space of the process, and size of any file or memfd it writes.
     memory_bytes: int
+
+
+#: The number that the descriptor of a worker's channel must have when it confines itself.
+WORKER_CHANNEL_FD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +266,24 @@ class Platform:
 
         return pwd.getpwnam(name).pw_uid
 
-    def confine_worker(self, limits: WorkerLimits) -> None:
-        """Takes from this process, for good, what a worker does not need, before it sees a byte of a document."""
-        raise self._lacks("limits for workers")
+    def forget_environment(self) -> None:
+        """Empties the environment of this process, and what others see of it: it may hold secrets."""
+        raise self._lacks("a way to forget the environment")
+
+    def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
+        """Takes from this process, for good, what a worker does not need, before it sees a byte of a document.
+
+        Its channel must be at `WORKER_CHANNEL_FD`, everything that it will need must be loaded, and it must have one
+        thread. Returns the names of the measures that this host lacks; the others are in force.
+        """
+        raise self._lacks("confinement for workers")
+
+    def measure_confinement(self, limits: WorkerLimits) -> Sandbox:
+        """What `confine_worker` comes to on this host: measured and tried in children that end before it returns.
+
+        `WorkerStartFailed` when a confined process cannot live.
+        """
+        raise self._lacks("confinement for workers")
 
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")

@@ -13,6 +13,7 @@ import msgspec
 
 from ndfd.errors import WorkerProtocolError
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 
 #: Room for a report of 100 bad pages; small enough for one socket buffer (net.core.wmem_default is 208 KiB).
@@ -26,6 +27,8 @@ class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready"):
 
     pid: int
     engine: EngineStatus
+    #: What confines each of its workers; a worker in which less is in force ends itself.
+    sandbox: Sandbox
 
 
 class ZygoteFailed(msgspec.Struct, frozen=True, tag="zygote_failed"):

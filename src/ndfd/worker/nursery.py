@@ -19,6 +19,7 @@ from typing import NamedTuple, NoReturn
 
 from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
+from ndfd.model.sandbox import Sandbox
 from ndfd.protocol import frames
 from ndfd.worker import serve
 from ndfd.worker.engine import Convert, Prepare
@@ -37,15 +38,19 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
         if options.cpus is not None:
             platform.run_on_cpus(options.cpus)
         engine = prepare(options.font_dir)
+        # Neither the workers nor this process need it any more.
+        platform.forget_environment()
+        gc.freeze()
+        limits = platform.WorkerLimits(options.memory_limit)
+        sandbox = platform.measure_confinement(limits)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
         if known is not error:
             traceback.print_exc()
         channel.send(frames.encode(frames.ZygoteFailed(known.code, known.message, known.hint)))
         return known.exit_status
-    gc.freeze()
-    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status)))
-    Nursery(channel, engine.convert, platform.WorkerLimits(options.memory_limit)).serve()
+    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status, sandbox)))
+    Nursery(channel, engine.convert, limits, sandbox).serve()
     return 0
 
 
@@ -70,10 +75,13 @@ class _Child(NamedTuple):
 class Nursery:
     """The workers of this zygote, by the descriptors that tell their end."""
 
-    def __init__(self, channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits) -> None:
+    def __init__(
+        self, channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits, sandbox: Sandbox
+    ) -> None:
         self._channel = channel
         self._convert = convert
         self._limits = limits
+        self._sandbox = sandbox
         self._decoder = frames.FrameDecoder[frames.ToZygote](frames.ToZygote)
         self._children: dict[int, _Child] = {}
         self._poll = select.poll()
@@ -130,7 +138,7 @@ class Nursery:
         """Never returns into the zygote's code, whatever happens."""
         status = EX_SOFTWARE
         try:
-            serve.serve(channel, self._convert, self._limits)
+            serve.serve(channel, self._convert, self._limits, self._sandbox)
             status = os.EX_OK
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else EX_SOFTWARE

@@ -21,8 +21,9 @@ import traceback
 import msgspec
 
 from ndfd import platform
-from ndfd.errors import ConversionOutOfMemory, EmptyDocument, InputError, NdfdError
+from ndfd.errors import ConversionOutOfMemory, EmptyDocument, InputError, NdfdError, NotSupported
 from ndfd.model.conversion import PageReport
+from ndfd.model.sandbox import Sandbox
 from ndfd.protocol import frames
 from ndfd.worker.engine import Convert
 
@@ -36,14 +37,14 @@ _MESSAGE_MAX_CHARACTERS = 1000
 _OUT_OF_MEMORY = frozenset({errno.ENOMEM, errno.EFBIG, errno.ENOSPC})
 
 
-def serve(channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits) -> None:
+def serve(channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
     """Runs in the fresh child. Returns when the supervisor has closed its end between two jobs.
 
-    SystemExit(0) when it did so within a job.
+    SystemExit(0) when it did so within a job. `NotSupported` when less confines this process than `sandbox` says.
     """
     _reset_signals()
-    _close_all_but(channel.fileno())
-    platform.confine_worker(limits)
+    _keep_only(channel)
+    _confine(limits, sandbox)
     gc.enable()
     decoder = frames.FrameDecoder[frames.ToWorker](frames.ToWorker)
     while (message := channel.receive()) is not None:
@@ -63,10 +64,17 @@ def _reset_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _close_all_but(fd: int) -> None:
-    """Keeps the three standard ones: stdin and stdout are /dev/null, stderr is the daemon's log."""
-    os.closerange(3, fd)
-    os.closerange(fd + 1, os.sysconf("SC_OPEN_MAX"))
+def _keep_only(channel: platform.Channel) -> None:
+    """And the three standard descriptors: stdin and stdout are /dev/null, stderr is the daemon's log."""
+    channel.move_to(platform.WORKER_CHANNEL_FD)
+    os.closerange(platform.WORKER_CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _confine(limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
+    lacking = set(platform.confine_worker(limits)) - set(sandbox.missing)
+    if lacking:
+        # The zygote's word on its workers stands on their results: it must hold for each of them.
+        raise NotSupported(f"this worker could not be confined as others are: {', '.join(sorted(lacking))} failed")
 
 
 class _Work:
