@@ -48,6 +48,9 @@ class EscapeArtists:
         return f"killed by {signal.Signals(-ended.exit_code).name}" if ended.exit_code < 0 else f"{ended.exit_code}"
 
     def _ask(self, worker: platform.Channel, attempt: str) -> str | None:
+        confined = worker.receive()
+        assert confined is not None, "the worker did not live until it was confined"
+        frames.FrameDecoder[frames.FromFreshWorker](frames.FromFreshWorker).decode(confined.data)
         document = platform.sealed_memfd("document", f"{attempt}\n{os.getpid()}".encode())
         try:
             worker.send(frames.encode(frames.Job(1, ConvertOptions(), 60.0)), [document])

@@ -20,6 +20,7 @@ from ndfd import platform
 from ndfd.errors import NativeMissing, error_from_code
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Confinement
 from ndfd.model.status import EngineStatus
 from ndfd.platform import linux_rules
 from ndfd.platform.linux_seccomp import Rule
@@ -35,7 +36,9 @@ _GIVEN = dict(os.environ)
 _BEYOND = ("rt_sigtimedwait", "pipe2", "ftruncate", "prctl", "prlimit64")
 
 
-def convert(data: mmap.mmap, options: ConvertOptions, on_page: OnPage) -> tuple[bytes, ConversionReport]:
+def convert(
+    data: mmap.mmap, options: ConvertOptions, on_page: OnPage, confinement: Confinement
+) -> tuple[bytes, ConversionReport]:
     word, _, argument = bytes(data).decode().partition(" ")
     pages, result = globals()[word.replace("-", "_")](argument, on_page)
     return result, ConversionReport(pages, 0, 0, options.format.media_type, 0, 0.0, 0)

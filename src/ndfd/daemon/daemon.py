@@ -27,6 +27,7 @@ from ndfd.daemon.runtime_dir import RuntimeDir
 from ndfd.daemon.stopping import StopRequest, Urgency
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.generation import Serving
@@ -34,6 +35,7 @@ from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.varlink_door import VarlinkDoor
+from ndfd.supervisor import require
 from ndfd.telemetry.logs import prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
@@ -88,6 +90,7 @@ class Daemon:
         """What the daemon says of itself."""
         snapshots = [pool.pool.snapshot() for pool in self._pools]
         engine = snapshots[-1].engine if snapshots else None
+        sandbox = self._pools[-1].sandbox if self._pools else None
         parts = self._parts
         warnings = dict.fromkeys(warning for snapshot in snapshots for warning in snapshot.warnings)
         return DaemonStatus(
@@ -103,7 +106,8 @@ class Daemon:
             pages=self._counts.pages,
             generation=0 if parts is None else parts.generation.number,
             config_hash=self._loaded.hash,
-            warnings=(*warnings, *_font_warning(engine), *self._loaded.warnings),
+            warnings=(*warnings, *_sandbox_warning(sandbox), *_font_warning(engine), *self._loaded.warnings),
+            sandbox=sandbox,
         )
 
     async def start(self) -> None:
@@ -163,6 +167,9 @@ class Daemon:
                 loaded = reloaded(former.loaded, loaded)
                 if dry_run:
                     await self._preparation.judge(loaded)
+                    # A new zygote would measure the same host.
+                    if (sandbox := former.pool.sandbox) is not None:
+                        require(sandbox, loaded.settings.sandbox.allow)
                     return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
                 parts = await self._preparation.prepare(loaded, former)
             except Exception as error:
@@ -237,6 +244,13 @@ def _log_reload(parts: Parts, changes: tuple[Change, ...]) -> None:
 def _log_warnings(loaded: Loaded) -> None:
     for warning in loaded.warnings:
         _log.warning("the configuration should be mended: %s", warning)
+
+
+def _sandbox_warning(sandbox: Sandbox | None) -> tuple[str, ...]:
+    if sandbox is None or not sandbox.missing:
+        return ()
+    lacking = ", ".join(sandbox.missing)
+    return (f"workers are confined without {lacking}, as [sandbox] allow permits: see `ndfd doctor --running`",)
 
 
 def _font_warning(engine: EngineStatus | None) -> tuple[str, ...]:

@@ -83,7 +83,9 @@ class Preparation:
         if settings.network.tls_certificate is not None and settings.network.tls_key is not None:
             tls_context(settings.network.tls_certificate, settings.network.tls_key)
         # Blocks: it looks for fonts in the system's folders, and for users in its databases.
-        options = await asyncio.to_thread(zygote_options, self._context, settings.swarm, settings.document)
+        options = await asyncio.to_thread(
+            zygote_options, self._context, settings.swarm, settings.sandbox, settings.document
+        )
         admins = await asyncio.to_thread(admin_uids, settings.security)
         return pool_limits(settings), options, admins
 

@@ -12,6 +12,7 @@ from ndfd.config.settings import (
     DocumentSettings,
     NetworkSettings,
     RuntimeSettings,
+    SandboxSettings,
     SecuritySettings,
     Settings,
     SwarmSettings,
@@ -51,7 +52,9 @@ def pool_limits(settings: Settings) -> PoolLimits:
     )
 
 
-def zygote_options(context: Context, swarm: SwarmSettings, document: DocumentSettings) -> ZygoteOptions:
+def zygote_options(
+    context: Context, swarm: SwarmSettings, sandbox: SandboxSettings, document: DocumentSettings
+) -> ZygoteOptions:
     """How workers are made; `ConfigError` names CPUs that there are not. Without folders, the system's are searched."""
     if swarm.cpus != "all" and (missing := swarm.cpus - platform.allowed_cpus()):
         raise ConfigError(
@@ -61,6 +64,7 @@ def zygote_options(context: Context, swarm: SwarmSettings, document: DocumentSet
     return ZygoteOptions(
         memory_bytes=swarm.worker_memory,
         font_dirs=document.fallback_font_dirs or platform.fallback_font_dirs(home_dir()),
+        allow=sandbox.allow,
         environment=context.child_environment(),
         cpus=None if swarm.cpus == "all" else swarm.cpus,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import Iterator
 
@@ -11,8 +12,11 @@ from ndfd import platform
 from ndfd.daemon.probe import probe_document
 from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OutputFormat
+from ndfd.model.sandbox import Sandbox
 from ndfd.server.occupancy import Held
 from ndfd.supervisor import Pool, PoolLimits, Zygote, ZygoteOptions
+
+_log = logging.getLogger(__name__)
 
 #: Seconds for the built-in document: milliseconds of work, on a machine that may be busy.
 PROBE_LIMIT_S = 30.0
@@ -24,14 +28,21 @@ class RunningPool:
     def __init__(self, options: ZygoteOptions, limits: PoolLimits, numbers: Iterator[int]) -> None:
         #: How its workers are made.
         self.options = options
-        self.pool = Pool(Zygote(options), limits, numbers=numbers)
+        self._zygote = Zygote(options)
+        self.pool = Pool(self._zygote, limits, numbers=numbers)
         #: Held by each request that needs it.
         self.held = Held()
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What confines its workers; None before it is started."""
+        return self._zygote.sandbox
 
     async def start(self) -> None:
         """Returns when a worker has converted the built-in document; `WorkerStartFailed`, and nothing left, if not."""
         try:
             await self.pool.start()
+            _log_confinement(self.sandbox)
             await self._probe()
         except BaseException:
             await self.pool.stop()
@@ -58,3 +69,15 @@ class RunningPool:
             raise WorkerStartFailed(f"no worker converts the built-in document: {error}") from error
         finally:
             os.close(fd)
+
+
+def _log_confinement(sandbox: Sandbox | None) -> None:
+    assert sandbox is not None, "a pool that is started has measured it"
+    said = {
+        "seccomp_calls": sandbox.calls,
+        "landlock_abi": sandbox.landlock_abi,
+        "attempts_denied": len(sandbox.denied),
+    }
+    _log.info("workers are confined", extra=said)
+    if sandbox.missing:
+        _log.warning("workers lack measures of confinement, as [sandbox] allow permits: %s", ", ".join(sandbox.missing))

@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from ndfd.model.sandbox import Sandbox
+
 
 class WorkerState(enum.StrEnum):
     """The states of a worker process as its supervisor sees it."""
@@ -70,3 +72,5 @@ class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     config_hash: str
     #: What an operator should know and mend; empty when all is well.
     warnings: tuple[str, ...] = ()
+    #: What confines the workers, as it was measured before the first of them; absent before that.
+    sandbox: Sandbox | None = None

@@ -44,6 +44,7 @@ user_id = _host.user_id
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
+seen_confinement = _host.seen_confinement
 
 __all__ = [
     "WORKER_CHANNEL_FD",
@@ -76,6 +77,7 @@ __all__ = [
     "run_on_cpus",
     "seal",
     "sealed_memfd",
+    "seen_confinement",
     "socket_dirs",
     "usable_cpus",
     "usable_memory",

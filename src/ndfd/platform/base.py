@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
-from ndfd.model.sandbox import Sandbox
+from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
 
 
@@ -284,6 +284,10 @@ class Platform:
         `WorkerStartFailed` when a confined process cannot live.
         """
         raise self._lacks("confinement for workers")
+
+    def seen_confinement(self, pid: int) -> Seen | None:
+        """The kernel's word on a process, which the process cannot forge; None where it cannot be had."""
+        return None
 
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")

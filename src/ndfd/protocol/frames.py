@@ -77,6 +77,10 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
     deadline_s: float
 
 
+class Confined(msgspec.Struct, frozen=True, tag="confined"):
+    """Worker to supervisor, first and once: it has confined itself, and has been given no document."""
+
+
 class JobPage(msgspec.Struct, frozen=True, tag="job_page"):
     """Worker to supervisor: a page is finished."""
 
@@ -103,10 +107,12 @@ class JobFailed(msgspec.Struct, frozen=True, tag="job_failed", omit_defaults=Tru
 
 FromZygote = ZygoteReady | ZygoteFailed | Spawned | SpawnFailed | Exited
 ToZygote = Spawn
+#: From a worker until it is given documents, and from then on.
+FromFreshWorker = Confined
 FromWorker = JobPage | JobDone | JobFailed
 ToWorker = Job
 
-Frame = FromZygote | ToZygote | FromWorker | ToWorker
+Frame = FromZygote | ToZygote | FromFreshWorker | FromWorker | ToWorker
 
 _encoder = msgspec.msgpack.Encoder()
 

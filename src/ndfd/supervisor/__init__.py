@@ -1,8 +1,9 @@
 """The pool of workers: who converts what, what becomes of a worker, and what a caller is told when one fails."""
 
+from ndfd.supervisor.confinement import require
 from ndfd.supervisor.conversion import Result
 from ndfd.supervisor.pool import Pool, Snapshot
 from ndfd.supervisor.staffing import PoolLimits
 from ndfd.supervisor.zygote import Zygote, ZygoteOptions
 
-__all__ = ["Pool", "PoolLimits", "Result", "Snapshot", "Zygote", "ZygoteOptions"]
+__all__ = ["Pool", "PoolLimits", "Result", "Snapshot", "Zygote", "ZygoteOptions", "require"]
