@@ -16,6 +16,7 @@ from ndfd import __version__
 from ndfd.cli.completion import completion
 from ndfd.cli.config import config
 from ndfd.cli.convert import convert
+from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
 from ndfd.cli.reload import reload
@@ -42,6 +43,7 @@ def ndfd(debug: bool) -> None:
       cat scan.pdf | ndfd convert - -f json       in a pipe
       ndfd run                                    the daemon, in the foreground
       ndfd status                                 what it does
+      ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
 
     \b
@@ -56,7 +58,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, config, reload, errors, completion):
+for command in (run, convert, status, doctor, config, reload, errors, completion):
     ndfd.add_command(command)
 
 

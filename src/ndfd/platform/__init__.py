@@ -41,6 +41,7 @@ usable_memory = _host.usable_memory
 allowed_cpus = _host.allowed_cpus
 run_on_cpus = _host.run_on_cpus
 user_id = _host.user_id
+host = _host.host
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
@@ -63,6 +64,7 @@ __all__ = [
     "fallback_font_dirs",
     "font_roots",
     "forget_environment",
+    "host",
     "is_sealed",
     "is_system_service",
     "kill",

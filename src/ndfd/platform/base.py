@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import platform
 import re
 import socket
 import stat
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
+from ndfd.model.host import Host
 from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
 
@@ -258,6 +260,21 @@ class Platform:
         import psutil  # type: ignore[import-untyped]  # It ships none.
 
         return int(psutil.virtual_memory().total)
+
+    def host(self) -> Host:
+        """What this machine gives a daemon that this process's user starts here."""
+        machine = platform.uname()
+        return Host(
+            system=f"{self.name} {machine.release} on {machine.machine}",
+            cpus=self.usable_cpus(),
+            memory_bytes=self.usable_memory(),
+            descriptors=None,
+            descriptors_max=None,
+            processes=None,
+            processes_used=None,
+            user_namespaces=None,
+            clock_synchronized=None,
+        )
 
     def user_id(self, name: str) -> int:
         """The number of a user; KeyError for one that this machine does not know."""

@@ -12,9 +12,12 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from ndfd.errors import WorkerStartFailed
+from ndfd.model.host import Host
 from ndfd.model.sandbox import Sandbox, Seen
-from ndfd.platform import linux_attestation, linux_cgroup, linux_sandbox
+from ndfd.platform import linux_attestation, linux_cgroup, linux_host, linux_sandbox
 from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
@@ -139,8 +142,25 @@ class Linux(Platform):
     def usable_memory(self) -> int:
         """The machine's, or the limit of the control group when that is lower."""
         limit = linux_cgroup.memory_limit()
-        physical = super().usable_memory()
+        try:
+            physical = super().usable_memory()
+        except OSError:
+            # Without /proc; from sysinfo(2).
+            physical = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
         return physical if limit is None else min(physical, limit)
+
+    def host(self) -> Host:
+        """Limits by getrlimit(2); a user namespace is really tried."""
+        descriptors, descriptors_max = linux_host.limit(resource.RLIMIT_NOFILE)
+        return msgspec.structs.replace(
+            super().host(),
+            descriptors=descriptors,
+            descriptors_max=descriptors_max,
+            processes=linux_host.limit(resource.RLIMIT_NPROC)[0],
+            processes_used=linux_host.threads_of_user(),
+            user_namespaces=linux_host.makes_user_namespaces(),
+            clock_synchronized=linux_host.clock_synchronized(),
+        )
 
     def forget_environment(self) -> None:
         """Also /proc/PID/environ."""

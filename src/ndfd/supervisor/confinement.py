@@ -19,7 +19,7 @@ def require(sandbox: Sandbox, allow: Collection[str]) -> None:
     named = ordered((*sandbox.missing, *allow))
     literal = ", ".join(f'"{name}"' for name in named)
     raise SandboxIncomplete(
-        f"this host cannot confine workers: {', '.join(refused)} {'is' if len(refused) == 1 else 'are'} missing",
+        f"this host cannot confine workers (missing: {', '.join(refused)})",
         hint=f"see `ndfd doctor`; to do without: [sandbox] allow = [{literal}], "
         f"or NDFD_SANDBOX__ALLOW={','.join(named)}",
     )
