@@ -9,7 +9,11 @@ SECCOMP_FILTER = 2
 
 
 class Confinement(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What confined the worker that made a result, in short."""
+    """What confined the worker that made a result, in short.
+
+    In a conversion's report it is the daemon's own word. In a document's provenance it is that of the worker, like
+    the rest of the record: whoever does not trust the document trusts the report.
+    """
 
     #: System calls that it could make; 0: they were not filtered.
     calls: int

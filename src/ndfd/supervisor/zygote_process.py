@@ -112,8 +112,7 @@ class ZygoteProcess:
             async with asyncio.timeout(self._options.spawn_wait_s):
                 process = await request.answer
         except TimeoutError:
-            if (fresh := self._fresh.pop(worker, None)) is not None:
-                fresh.give_up()
+            if worker in self._fresh:
                 raise WorkerStartFailed(
                     f"a new worker was not confined after {self._options.spawn_wait_s:g} s"
                 ) from None
@@ -128,6 +127,8 @@ class ZygoteProcess:
             del self._requests[worker]
             if process is None:
                 _disown(request.answer)
+                if (fresh := self._fresh.pop(worker, None)) is not None:
+                    fresh.give_up()
         return process
 
     def kill(self) -> None:
