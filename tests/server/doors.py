@@ -19,6 +19,7 @@ from ndfd.errors import NdfdError, error_from_code
 from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadReport, Setting
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.access import ACCESS, Rule
@@ -110,6 +111,18 @@ class ScriptedConfigurations:
         return Configuration(1, "c0ffee", 1.7e9, (Setting("swarm.workers", origin, "4"),), ("/etc/ndfd/config.toml",))
 
 
+#: What confines the workers behind these doors: all but one measure.
+SANDBOX = Sandbox(
+    no_new_privs=True,
+    dumpable=False,
+    seccomp=2,
+    calls=22,
+    landlock_abi=7,
+    denied=("open: EACCES", "socket: killed"),
+    missing=("mdwe",),
+)
+
+
 def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Result:
     """A result as the pool gives it."""
     fd = platform.memfd("result")
@@ -118,7 +131,9 @@ def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Re
         rest = rest[os.write(fd, rest) :]
     platform.seal(fd)
     return Result(
-        ConversionReport(pages, 1, 0, options.format.media_type, len(content), 0.25, 4096),
+        ConversionReport(
+            pages, 1, 0, options.format.media_type, len(content), 0.25, 4096, sandbox=SANDBOX.confinement(verified=True)
+        ),
         fd,
     )
 
@@ -180,6 +195,7 @@ class Doors:
             self.serving.current.number,
             "c0ffee",
             ("no fonts",),
+            SANDBOX,
         )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

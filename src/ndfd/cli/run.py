@@ -45,7 +45,8 @@ def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int
     \b
     Exit status:
       0    stopped by SIGTERM or SIGINT
-      69   the sockets cannot be made, another daemon runs there, or this host cannot confine workers (ndfd doctor)
+      69   the sockets cannot be made, or another daemon runs there
+           this host cannot confine workers: see ndfd doctor
       75   no worker can be started, or none converts the built-in document
       78   wrong configuration
     """
