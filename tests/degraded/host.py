@@ -78,6 +78,12 @@ CALLS: dict[str, tuple[Denied, ...]] = {
         Denied("clone", errno.EPERM, 0, _CLONE_NEWUSER, bits=True),
         Denied("clone3", errno.ENOSYS),
     ),
+    "pidfd": _denied(errno.ENOSYS, "pidfd_open"),
+    "pidfd-signal": _denied(errno.EPERM, "pidfd_send_signal"),
+    "memfd": _denied(errno.EACCES, "memfd_create"),
+    "adjtimex": _denied(errno.EPERM, "adjtimex"),
+    "capget": _denied(errno.EPERM, "capget"),
+    "prctl": _denied(errno.EPERM, "prctl"),
     "container": _CONTAINER,
     "old-container": (*_CONTAINER, *_denied(errno.EPERM, "landlock_create_ruleset", "landlock_restrict_self")),
 }
@@ -209,7 +215,7 @@ def main(arguments: Sequence[str]) -> None:
             PLACES[name]()
     calls = [denied for name in names for denied in CALLS.get(name, ())]
     if calls:
-        deny(calls, no_new_privs="no_new_privs" not in names)
+        deny(calls, no_new_privs={"no_new_privs", "prctl"}.isdisjoint(names))
     os.execv(command[0], command)
 
 

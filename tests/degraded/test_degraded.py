@@ -24,6 +24,9 @@ from tests.degraded.host import NOBODY
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux confines its workers yet")
 
+#: Seconds for a command that takes two.
+_LIMIT_S = 60.0
+
 _ROOT = Path(__file__).parents[2]
 
 
@@ -61,6 +64,10 @@ SCENES = (
     Scene("dumpable", ("dumpable",)),
     Scene("rlimits", ("rlimits",)),
     Scene("landlock,seccomp,mdwe", ("mdwe", "landlock", "seccomp"), frozenset({"open", "execute", "signal"})),
+    # All of it, the questions whether it is so included.
+    Scene("prctl", ("no_new_privs", "dumpable", "mdwe", "landlock", "seccomp"), frozenset({"open"}), needs_root=True),
+    Scene("capget", ("capabilities",)),
+    Scene("adjtimex"),
     Scene("user-namespaces"),
     Scene("container"),
     Scene("old-container", ("landlock",)),
@@ -133,7 +140,12 @@ def ndfd(scene: Scene, place: Path, *arguments: str, **variables: str) -> subpro
 def ran(scene: Scene, place: Path, *arguments: str, **variables: str) -> tuple[int, str, str]:
     """Its exit status and what it said."""
     process = ndfd(scene, place, *arguments, **variables)
-    out, err = process.communicate()
+    try:
+        out, err = process.communicate(timeout=_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        # A daemon that should not have started.
+        process.kill()
+        out, err = process.communicate()
     return process.returncode, out.decode(), err.decode()
 
 
@@ -217,6 +229,23 @@ def test_the_doctor_finds_it_and_knows_what_is_allowed(scene: Scene, place: Path
     verdicts = {each["name"]: each["verdict"] for each in json.loads(out)["checks"]}
     assert status == 0
     assert {verdicts[name] for name in scene.missing} == {"warning"}
+
+
+@pytest.mark.parametrize(
+    ("lacks", "call"), [("pidfd", "pidfd_open"), ("pidfd-signal", "pidfd_send_signal"), ("memfd", "memfd_create")]
+)
+@pytest.mark.slow
+def test_a_host_that_lacks_what_workers_are_run_by_is_told_which_call(lacks: str, call: str, place: Path) -> None:
+    status, out, err = ran(Scene(lacks), place, "run")
+    assert (status, out) == (75, "")
+    assert f"{call}: " in err
+    assert "Traceback" not in err
+    status, out, err = ran(Scene(lacks), place, "doctor", "--json")
+    assert status == 69
+    assert "Traceback" not in err
+    (failure,) = (each for each in json.loads(out)["checks"] if each["verdict"] == "failure")
+    assert failure["name"] == "trial"
+    assert f"{call}: " in failure["text"]
 
 
 def test_a_reload_that_no_longer_allows_what_is_missing_is_refused(place: Path) -> None:

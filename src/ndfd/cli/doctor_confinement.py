@@ -77,6 +77,8 @@ def confinement(sandbox: Sandbox, allow: Collection[str]) -> Iterator[Check]:
 def _how_missing(name: str, sandbox: Sandbox) -> str:
     if name == "proc":
         return "cannot be checked: the kernel's word on a worker cannot be had here"
+    if name == "capabilities" and not sandbox.capabilities:
+        return "cannot be checked by a worker itself, which capget(2) is refused"
     if name == "capabilities":
         return f"not in force: it keeps rights of root's (mask {sandbox.capabilities:x})"
     if name == "seccomp" and sandbox.seccomp_filters:

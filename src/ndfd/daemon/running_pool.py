@@ -60,7 +60,10 @@ class RunningPool:
         await self.pool.stop()
 
     async def _probe(self) -> None:
-        fd = platform.sealed_memfd("ndfd-probe", probe_document())
+        try:
+            fd = platform.sealed_memfd("ndfd-probe", probe_document())
+        except OSError as error:
+            raise WorkerStartFailed(f"no document can be put into memory: {error.strerror}") from error
         options = ConvertOptions(OutputFormat.TEXT, name="the built-in document", deadline_s=PROBE_LIMIT_S)
         try:
             result = await self.pool.convert(fd, options, uid=os.geteuid())

@@ -75,7 +75,10 @@ class Linux(Platform):
 
     def memfd(self, name: str) -> int:
         """memfd_create(2)."""
-        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        except OSError as error:
+            raise OSError(error.errno, f"memfd_create: {error.strerror}") from None
 
     def seal(self, fd: int) -> None:
         """F_ADD_SEALS of fcntl(2): SEAL, SHRINK, GROW and WRITE."""
@@ -89,8 +92,20 @@ class Linux(Platform):
             return False
 
     def pidfd(self, pid: int) -> int:
-        """pidfd_open(2); it sets close-on-exec itself."""
-        return os.pidfd_open(pid)
+        """pidfd_open(2); it sets close-on-exec itself. OSError, too, where it could not be used to end the process."""
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError as error:
+            raise OSError(error.errno, f"pidfd_open: {error.strerror}") from None
+        try:
+            # A filter around a container may know the one call and not the other: better said now than at a deadline.
+            signal.pidfd_send_signal(fd, 0)
+        except ProcessLookupError:
+            pass
+        except OSError as error:
+            os.close(fd)
+            raise OSError(error.errno, f"pidfd_send_signal: {error.strerror}") from None
+        return fd
 
     def kill(self, pidfd: int) -> None:
         """pidfd_send_signal(2)."""

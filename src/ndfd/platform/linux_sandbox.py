@@ -14,10 +14,10 @@ from ndfd.platform import linux_landlock, linux_rules, linux_seccomp, linux_sysc
 from ndfd.platform.base import WorkerLimits
 
 # include/uapi/linux/prctl.h
-PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
-PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS = 38, 39
+_PR_GET_DUMPABLE, _PR_SET_DUMPABLE = 3, 4
+PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 38, 39
 # Linux 6.3. PR_MDWE_REFUSE_EXEC_GAIN: memory that is or was writable is never executable.
-_PR_SET_MDWE, PR_GET_MDWE = 65, 66
+_PR_SET_MDWE, _PR_GET_MDWE = 65, 66
 _PR_MDWE_REFUSE_EXEC_GAIN = 1
 
 #: struct __user_cap_header_struct (version 3, this process) and two struct __user_cap_data_struct: none at all.
@@ -39,12 +39,12 @@ def confine_but_for_calls(limits: WorkerLimits) -> tuple[str, ...]:
     """All measures but the filter of system calls; the names of those that this host lacks."""
     return (
         *_try("rlimits", lambda: _limit(limits)),
-        *_try("no_new_privs", lambda: _set(PR_SET_NO_NEW_PRIVS, 1, PR_GET_NO_NEW_PRIVS)),
+        *_try("no_new_privs", lambda: _set(PR_SET_NO_NEW_PRIVS, 1, _PR_GET_NO_NEW_PRIVS)),
         *_try("capabilities", _drop_capabilities),
         # Nobody of the same user may ptrace it or read its memory, so one worker cannot reach into the next. After the
         # capabilities: the kernel looks at this anew when they change.
-        *_try("dumpable", lambda: _set(_PR_SET_DUMPABLE, 0, PR_GET_DUMPABLE)),
-        *_try("mdwe", lambda: _set(_PR_SET_MDWE, _PR_MDWE_REFUSE_EXEC_GAIN, PR_GET_MDWE)),
+        *_try("dumpable", lambda: _set(_PR_SET_DUMPABLE, 0, _PR_GET_DUMPABLE)),
+        *_try("mdwe", lambda: _set(_PR_SET_MDWE, _PR_MDWE_REFUSE_EXEC_GAIN, _PR_GET_MDWE)),
         *close_paths(),
     )
 
