@@ -11,13 +11,12 @@ import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import structlog
 
 from ndfd.errors import (
-    ConversionOutOfMemory,
+    ConversionTimeout,
     NdfdError,
     ShuttingDown,
     UsageError,
@@ -25,14 +24,17 @@ from ndfd.errors import (
     WorkerStartFailed,
 )
 from ndfd.model.conversion import ConvertOptions
-from ndfd.model.status import EngineStatus, WorkerState, WorkerStatus
+from ndfd.model.crash import CrashReport
+from ndfd.model.status import EngineStatus, WorkerState
 from ndfd.protocol import frames
 from ndfd.supervisor.assignment import Waiting, assign
 from ndfd.supervisor.back_off import BackOff
-from ndfd.supervisor.conversion import Conversion, OnPage, Result
+from ndfd.supervisor.blame import blame, crash_report, is_final
+from ndfd.supervisor.conversion import Conversion, OfJob, OnPage, Result
 from ndfd.supervisor.pooled_worker import PooledWorker
-from ndfd.supervisor.spawner import Clock, Spawner, Timer, Worker
-from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, wanted
+from ndfd.supervisor.snapshot import Snapshot
+from ndfd.supervisor.spawner import Clock, End, Spawner, Timer, Worker
+from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, wanted, worn_out
 from ndfd.supervisor.states import Action, Event
 
 _log = structlog.get_logger(__name__)
@@ -42,34 +44,23 @@ _log = structlog.get_logger(__name__)
 _STOP_WAIT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The pool at one moment."""
-
-    #: None before the start.
-    engine: EngineStatus | None
-    workers: tuple[WorkerStatus, ...]
-    #: Conversions that wait for a worker.
-    queued: int
-    #: Conversions ended since the start.
-    succeeded: int
-    failed: int
-    #: Of those that succeeded.
-    pages: int
-    #: Why no worker can be started, while that is so.
-    warnings: tuple[str, ...]
-
-
 class Pool:
     """Made within the event loop that all its calls come from. Call `start` first and `stop` last."""
 
     def __init__(
-        self, spawner: Spawner, limits: PoolLimits, clock: Clock | None = None, numbers: Iterator[int] | None = None
+        self,
+        spawner: Spawner,
+        limits: PoolLimits,
+        clock: Clock | None = None,
+        numbers: Iterator[int] | None = None,
+        on_crash: Callable[[CrashReport], None] | None = None,
     ) -> None:
-        """`numbers` are those that its workers get; pools of one daemon share them."""
+        """`numbers` are those that its workers get, which the pools of one daemon share; `on_crash` is told of each
+        that a document ended."""
         self._spawner = spawner
         self._limits = limits
         self._numbers = itertools.count(1) if numbers is None else numbers
+        self._on_crash = on_crash
         self._clock: Clock = clock or asyncio.get_running_loop()
         self._engine: EngineStatus | None = None
         self._workers: dict[int, PooledWorker] = {}
@@ -118,7 +109,7 @@ class Pool:
         self._conversions_made += 1
         conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now)
         try:
-            frames.encode(conversion.job(now))
+            frames.encode(conversion.job(now, self._limits.cpu_s))
         except ValueError as error:
             raise UsageError(f"the options are too long: {error}") from error
         timer = self._clock.call_later(deadline_s, self._due, conversion)
@@ -226,7 +217,7 @@ class Pool:
     def _give(self, conversion: Conversion, worker: PooledWorker) -> None:
         assert worker.process is not None
         try:
-            worker.process.send(conversion.job(self._clock.time()), conversion.document_fd)
+            worker.process.send(conversion.job(self._clock.time(), self._limits.cpu_s), conversion.document_fd)
         except OSError as error:
             # It has died and its end is not told yet; the document was not the cause, and goes to the next one.
             _log.warning("a worker took no job: it is replaced", worker=worker.number, reason=str(error))
@@ -249,6 +240,8 @@ class Pool:
         for worker in self._workers.values():
             if worker.conversion is conversion:
                 _log.info("a worker is killed", worker=worker.number, reason=type(error).__name__)
+                if isinstance(error, ConversionTimeout):
+                    self._report(error, conversion, worker, End(None))
                 worker.conversion = None
                 self._apply(worker, Event.CONDEMNED)
                 return
@@ -322,6 +315,11 @@ class Pool:
 
     def _received(self, worker: PooledWorker, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
         conversion = worker.conversion
+        if isinstance(frame, frames.Violation):
+            for fd in descriptors:
+                os.close(fd)
+            self._denied(worker, frame.call)
+            return
         if conversion is None:
             for fd in descriptors:
                 os.close(fd)
@@ -337,51 +335,55 @@ class Pool:
             if last:
                 self._answered(worker, frame)
 
-    def _answered(self, worker: PooledWorker, frame: frames.FromWorker) -> None:
+    def _denied(self, worker: PooledWorker, call: int) -> None:
+        """It ends by itself, if it spoke the truth; that it is being ended, its end tells."""
+        assert worker.process is not None
+        worker.denied_call = call
+        worker.process.kill()
+
+    def _answered(self, worker: PooledWorker, frame: OfJob) -> None:
         worker.conversion = None
         worker.served += 1
         self._back_off.reset()
-        if (reason := self._worn_out(worker, frame)) is not None:
+        too_many = surplus(self._workers.values(), self._wanted()) > 0
+        if (reason := worn_out(worker, frame, self._limits, too_many=too_many)) is not None:
             _log.info("a worker is replaced", worker=worker.number, reason=reason)
             self._apply(worker, Event.CONDEMNED)
         else:
             self._apply(worker, Event.ANSWERED)
 
-    def _worn_out(self, worker: PooledWorker, frame: frames.FromWorker) -> str | None:
-        assert worker.process is not None
-        if isinstance(frame, frames.JobFailed) and frame.code == ConversionOutOfMemory.code:
-            return "it ran out of memory"
-        if worker.served >= self._limits.jobs_per_worker:
-            return f"it has ended {worker.served} conversions"
-        if surplus(self._workers.values(), self._wanted()) > 0:
-            return "there are more workers than are wanted"
-        rss_bytes = worker.process.resident_bytes()
-        return f"it holds {rss_bytes} bytes" if rss_bytes > self._limits.rss_max_bytes else None
-
     def _violated(self, worker: PooledWorker, error: WorkerProtocolError) -> None:
         _log.error("a worker broke the protocol: it is killed", worker=worker.number, reason=str(error))
         if worker.conversion is not None:
             where = f"the worker broke the protocol {worker.conversion.where()}: {error}"
-            conversion, worker.conversion = worker.conversion, None
-            self._died(conversion, WorkerProtocolError(where, page=conversion.page))
+            self._died(worker, worker.conversion, WorkerProtocolError(where, page=worker.conversion.page), End(None))
         self._apply(worker, Event.CONDEMNED)
         self._dispatch()
 
-    def _ended(self, worker: PooledWorker, exit_code: int | None) -> None:
-        conversion, worker.conversion = worker.conversion, None
-        if conversion is not None:
-            error = conversion.crash(exit_code)
+    def _ended(self, worker: PooledWorker, end: End) -> None:
+        if worker.conversion is not None:
+            error = blame(worker.conversion, end, worker.denied_call)
             _log.error("a worker crashed", worker=worker.number, reason=str(error))
-            self._died(conversion, error)
+            self._died(worker, worker.conversion, error, end)
         elif worker.state is WorkerState.IDLE:
-            _log.error("an idle worker ended", worker=worker.number, exit_code=exit_code)
+            _log.error("an idle worker ended", worker=worker.number, exit_code=end.exit_code)
         self._apply(worker, Event.ENDED)
         self._dispatch()
 
-    def _died(self, conversion: Conversion, error: NdfdError) -> None:
+    def _died(self, worker: PooledWorker, conversion: Conversion, error: NdfdError, end: End) -> None:
         """Its worker is lost; it comes before all that wait, for it waited before them."""
-        if conversion.died(error):
+        worker.conversion = None
+        self._report(error, conversion, worker, end)
+        if is_final(error):
+            conversion.fail(error)
+        elif conversion.died(error):
             self._waiting.appendleft(conversion)
+
+    def _report(self, error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End) -> None:
+        if self._on_crash is not None and self._engine is not None:
+            report = crash_report(error, conversion, worker, end, self._engine.name)
+            if report is not None:
+                self._on_crash(report)
 
     async def _change(self) -> None:
         """Returns after the next change of any worker or conversion."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ndfd.errors import ConversionOutOfMemory
 from ndfd.model.status import WorkerState
+from ndfd.protocol.frames import JobFailed
+from ndfd.supervisor.conversion import OfJob
 from ndfd.supervisor.pooled_worker import PooledWorker
 
 #: Who goes first: one that is ready stays. A busy worker is not among them: it goes when its conversion has ended.
@@ -23,6 +26,8 @@ class PoolLimits:
     #: Resident set above which an idle worker is replaced: what a parser keeps of its largest document is given back
     #: only so. Ten times what a fresh one has.
     rss_max_bytes: int = 1_000_000_000
+    #: CPU time of one conversion in seconds; None for no limit.
+    cpu_s: float | None = None
 
 
 def wanted(limits: PoolLimits, in_flight: int, *, winding_down: bool) -> int:
@@ -41,3 +46,16 @@ def to_retire(workers: Iterable[PooledWorker], wanted: int) -> list[PooledWorker
     spare = [worker for worker in workers if worker.state in _SPARE]
     spare.sort(key=lambda worker: (_SPARE[worker.state], worker.since))
     return spare[: max(0, surplus(workers, wanted))]
+
+
+def worn_out(worker: PooledWorker, answer: OfJob, limits: PoolLimits, *, too_many: bool) -> str | None:
+    """Why a worker that has just answered is replaced; None when it is not."""
+    assert worker.process is not None
+    if isinstance(answer, JobFailed) and answer.code == ConversionOutOfMemory.code:
+        return "it ran out of memory"
+    if worker.served >= limits.jobs_per_worker:
+        return f"it has ended {worker.served} conversions"
+    if too_many:
+        return "there are more workers than are wanted"
+    rss_bytes = worker.process.resident_bytes()
+    return f"it holds {rss_bytes} bytes" if rss_bytes > limits.rss_max_bytes else None
