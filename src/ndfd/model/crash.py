@@ -21,7 +21,7 @@ class CrashCause(enum.StrEnum):
     #: It used up its CPU time.
     CPU = "cpu"
     #: It attempted what its confinement denies.
-    SANDBOX_VIOLATION = "sandbox-violation"
+    SANDBOX_VIOLATION = "sandbox_violation"
     #: It sent what no sound worker sends.
     PROTOCOL = "protocol"
 
@@ -72,3 +72,11 @@ class CrashReport(msgspec.Struct, frozen=True, omit_defaults=True):
     call: str | None = None
     #: Peak resident set of the worker; 0 where it is not known.
     rss_max_bytes: int = 0
+
+
+class Crashes(msgspec.Struct, frozen=True):
+    """Those that are kept, newest last."""
+
+    #: Of the configuration that served the call.
+    generation: int
+    crashes: tuple[CrashReport, ...]
