@@ -107,6 +107,7 @@ WORKER = [
     ("tgkill", (_PID, _PID, 6), ALLOW),
     ("tgkill", (_PID + 1, _PID + 1, 6), TRAP),
     ("futex", (0, 0x81), ALLOW),
+    ("futex", (0, 0x80), TRAP),
     ("futex", (0, 0x8C), TRAP),
     ("prctl", (4, 1), TRAP),
     ("socket", (1, 1, 0), TRAP),
