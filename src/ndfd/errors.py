@@ -175,6 +175,15 @@ class InputError(NdfdError):
     default_hint = "check the path and its permissions"
 
 
+class DocumentChanged(InputError):
+    """The document was written to or shortened while it was converted: no result of it would be true."""
+
+    code = "document-changed"
+    http_status = 409
+    retryable = True
+    default_hint = "try again when the program that writes it is done, or hand over a copy"
+
+
 class NoDocuments(InputError):
     """The files and directories named hold no document that ndfd reads."""
 

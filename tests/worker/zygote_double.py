@@ -93,6 +93,17 @@ def burn(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     return 3, str(os.getpid()).encode()
 
 
+def read_late(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Reads the whole document so many seconds after its first page."""
+    on_page(page(1, 1))
+    until = time.monotonic() + float(argument.split(" ")[0])
+    while time.monotonic() < until:
+        pass
+    frame = sys._getframe(1)
+    document = frame.f_locals["data"]
+    return 1, str(sum(1 for _ in bytes(document))).encode()
+
+
 def open_socket(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     on_page(page(1, 3))
     socket.socket()

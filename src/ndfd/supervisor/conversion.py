@@ -11,6 +11,7 @@ from ndfd import platform
 from ndfd.errors import (
     Busy,
     ConversionTimeout,
+    DocumentChanged,
     DocumentError,
     DocumentKillsWorkers,
     InputError,
@@ -58,6 +59,7 @@ class Conversion:
         self.document_fd = document_fd
         self.options = options
         self.uid = uid
+        self._document = _state(document_fd)
         self.deadline_s = deadline_s
         self.due_at = now + deadline_s
         #: When a worker took it on.
@@ -160,10 +162,22 @@ class Conversion:
             self._pages_told = page.number
             self._on_page(page)
 
+    def changed(self) -> DocumentChanged | None:
+        """The error for a document that is not any more what it was when it was handed in; None while it is."""
+        before, now = self._document, _state(self.document_fd)
+        if now == before:
+            return None
+        how = f"it has {now.size} bytes and had {before.size}" if now.size != before.size else "it was written to"
+        return DocumentChanged(f"the document was changed while it was converted: {how}", page=self.page)
+
     def _succeed(self, result: Result) -> None:
-        if self.outcome.done():
+        changed = self.changed()
+        if self.outcome.done() or changed is not None:
             os.close(result.fd)
-        else:
+        if changed is not None:
+            # It was read from a mapping: pages of before and after may stand side by side in it.
+            self.fail(changed)
+        elif not self.outcome.done():
             self.outcome.set_result(result)
 
     def _check(self, frame: OfJob, descriptors: tuple[int, ...]) -> None:
@@ -173,6 +187,18 @@ class Conversion:
             raise WorkerProtocolError(f"a frame came with {len(descriptors)} descriptors")
         if isinstance(frame, frames.JobDone):
             _check_result(frame.report, descriptors[0])
+
+
+class _State(NamedTuple):
+    """What tells that a file was written to."""
+
+    size: int
+    modified_ns: int
+
+
+def _state(fd: int) -> _State:
+    status = os.fstat(fd)
+    return _State(status.st_size, status.st_mtime_ns)
 
 
 def _check_result(report: ConversionReport, fd: int) -> None:
