@@ -23,6 +23,7 @@ from ndfd.errors import (
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
+from ndfd.supervisor.assignment import Waiting
 from ndfd.supervisor.zygote_process import ending
 
 OnPage = Callable[[PageReport], None]
@@ -58,6 +59,7 @@ class Conversion:
         self.options = options
         self.uid = uid
         self.deadline_s = deadline_s
+        self.asked_at = now
         self.due_at = now + deadline_s
         #: When a worker took it on.
         self.begun_at: float | None = None
@@ -78,6 +80,10 @@ class Conversion:
     def job(self, now: float) -> frames.Job:
         """What its worker is told."""
         return frames.Job(self.number, self.options, max(self.due_at - now, 0.0))
+
+    def waiting(self) -> Waiting:
+        """For `assign`."""
+        return Waiting(self.uid, fresh=self.death is not None)
 
     def take(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.

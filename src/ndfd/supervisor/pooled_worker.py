@@ -34,6 +34,8 @@ class PooledWorker:
         self.uid: int | None = None
         self.served = 0
         self.conversion: Conversion | None = None
+        #: Why it ended, where nothing that was asked of it explains that.
+        self.cause = "no worker was started"
         self._received = received
         self._violated = violated
         self._ended = ended
@@ -43,6 +45,11 @@ class PooledWorker:
         self.state, action = step(self.state, event)
         self.since = now
         return action
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes a conversion, now or after the one it has."""
+        return self.state in (WorkerState.IDLE, WorkerState.BUSY)
 
     def idle(self) -> Idle:
         """For `assign`."""
