@@ -151,6 +151,14 @@ class ConversionOutOfMemory(DocumentError):
     default_hint = "raise [swarm] worker_memory, or split the document"
 
 
+class ConversionCpuLimit(DocumentError):
+    """The conversion used up the CPU time that one may take; its worker was ended."""
+
+    code = "conversion-cpu-limit"
+    http_status = 504
+    default_hint = "raise [swarm] worker_cpu, or split the document"
+
+
 class DocumentKillsWorkers(DocumentError):
     """The document ended its worker, and then a fresh one as well: it is not tried again."""
 
@@ -196,6 +204,13 @@ class WorkerCrashed(WorkerError):
     """The worker died of a signal or exited while it converted the document."""
 
     code = "worker-crashed"
+
+
+class SandboxViolation(WorkerError):
+    """The worker attempted what its confinement denies, as code does that a document has taken over; it was ended."""
+
+    code = "sandbox-violation"
+    default_hint = "treat the document as hostile; if it is known to be sound, report it with the call that is named"
 
 
 class WorkerProtocolError(WorkerError):

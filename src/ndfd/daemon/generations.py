@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_li
 from ndfd.daemon.running_pool import RunningPool
 from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration
+from ndfd.model.crash import CrashReport
 from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.methods import Methods
@@ -64,7 +66,14 @@ class Preparation:
     """Makes the parts of the next generation beside those of the one that serves."""
 
     def __init__(
-        self, context: Context, daemon: DaemonMethods, serving: Serving, app: ASGIApp, metrics: Metrics, counts: Counts
+        self,
+        context: Context,
+        daemon: DaemonMethods,
+        serving: Serving,
+        app: ASGIApp,
+        metrics: Metrics,
+        counts: Counts,
+        on_crash: Callable[[CrashReport], None],
     ) -> None:
         self._context = context
         self._daemon = daemon
@@ -72,6 +81,7 @@ class Preparation:
         self._app = app
         self._metrics = metrics
         self._counts = counts
+        self._on_crash = on_crash
         self._worker_numbers = itertools.count(1)
 
     async def judge(self, loaded: Loaded) -> tuple[PoolLimits, ZygoteOptions, frozenset[int]]:
@@ -105,7 +115,7 @@ class Preparation:
             if former is not None and former.pool.options == options:
                 pool = former.pool
             else:
-                pool = RunningPool(options, limits, self._worker_numbers)
+                pool = RunningPool(options, limits, self._worker_numbers, self._on_crash)
                 await pool.start()
                 undo.push_async_callback(pool.pool.stop)
             if self._daemon.occupancy.closed:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ndfd import platform
 from ndfd.daemon.probe import probe_document
 from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OutputFormat
+from ndfd.model.crash import CrashReport
 from ndfd.server.occupancy import Held
 from ndfd.supervisor import Pool, PoolLimits, Zygote, ZygoteOptions
 
@@ -21,10 +22,16 @@ PROBE_LIMIT_S = 30.0
 class RunningPool:
     """Serves the generations whose workers are made alike."""
 
-    def __init__(self, options: ZygoteOptions, limits: PoolLimits, numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        options: ZygoteOptions,
+        limits: PoolLimits,
+        numbers: Iterator[int],
+        on_crash: Callable[[CrashReport], None],
+    ) -> None:
         #: How its workers are made.
         self.options = options
-        self.pool = Pool(Zygote(options), limits, numbers=numbers)
+        self.pool = Pool(Zygote(options), limits, numbers=numbers, on_crash=on_crash)
         #: Held by each request that needs it.
         self.held = Held()
 

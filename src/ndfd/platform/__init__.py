@@ -45,6 +45,7 @@ user_id = _host.user_id
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
+system_call_name = _host.system_call_name
 
 __all__ = [
     "WORKER_CHANNEL_FD",
@@ -80,6 +81,7 @@ __all__ = [
     "seal",
     "sealed_memfd",
     "socket_dirs",
+    "system_call_name",
     "usable_cpus",
     "usable_memory",
     "user_id",

@@ -299,6 +299,10 @@ class Platform:
         """
         raise self._lacks("confinement for workers")
 
+    def system_call_name(self, number: int) -> str:
+        """Of the system call with this number, for messages."""
+        return f"call {number}"
+
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ndfd.errors import WorkerStartFailed
 from ndfd.model.sandbox import Sandbox
-from ndfd.platform import linux_attestation, linux_cgroup, linux_pressure, linux_sandbox
+from ndfd.platform import linux_attestation, linux_cgroup, linux_pressure, linux_sandbox, linux_syscalls
 from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
@@ -157,6 +157,11 @@ class Linux(Platform):
     def measure_confinement(self, limits: WorkerLimits) -> Sandbox:
         """What the kernel, the process itself and denied calls that were tried say."""
         return linux_attestation.measure(limits)
+
+    def system_call_name(self, number: int) -> str:
+        """Of this machine's table."""
+        machine = linux_syscalls.this_machine()
+        return super().system_call_name(number) if machine is None else machine.name(number)
 
 
 def _listed(cpus: frozenset[int]) -> str:

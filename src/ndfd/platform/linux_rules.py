@@ -75,6 +75,8 @@ _ALLOWED = (
     Rule("getrusage", (Is(0, resource.RUSAGE_SELF),)),
     Rule("alarm"),
     Rule("setitimer", (Is(0, _ITIMER_REAL),)),
+    # The limit of its CPU time, which each job has anew. What a job makes of its own is bounded by its deadline.
+    Rule("prlimit64", (Is(0, 0), Is(1, resource.RLIMIT_CPU))),
     # Locks of the libraries, which nobody else holds.
     *(Rule("futex", (Is(1, operation),)) for operation in _FUTEX_OPERATIONS),
     # abort(3), by which PDFium ends at its wits' end: so that the cause reads SIGABRT. tgkill: to itself alone.

@@ -36,6 +36,7 @@ class Autoscaler:
         self._read_at = self._stepped_at = float("-inf")
         self._timer: Timer | None = None
         self._due_at = 0.0
+        self._winding_down = False
         #: How many workers there should be.
         self.wanted = limits.workers_min
 
@@ -44,17 +45,21 @@ class Autoscaler:
         self._limits = limits
         self.wanted = max(limits.workers_min, min(self.wanted, limits.workers_max))
 
+    def wind_down(self) -> None:
+        """From now on one for each conversion, and one for the next: another pool follows this one."""
+        self._winding_down = True
+
     def begun(self, waited_s: float) -> None:
         """A conversion got its worker after so many seconds."""
         self._history.begun(waited_s, self._clock.time())
 
-    def decide(self, in_flight: int, waiting: int, oldest_wait_s: float) -> int:
-        """How many there should be from now on."""
+    def decide(self, in_flight: int, waiting: int, oldest_wait_s: float) -> None:
+        """Sets `wanted` for what there is to do now."""
         limits, now = self._limits, self._clock.time()
-        if limits.workers_min == limits.workers_max:
+        if self._winding_down or limits.workers_min == limits.workers_max:
             self.stop()
-            self.wanted = limits.workers_max
-            return self.wanted
+            self.wanted = min(limits.workers_max, max(1, in_flight)) if self._winding_down else limits.workers_max
+            return
         p95_wait_s = self._history.p95_wait_s(now)
         needed = demand(limits, in_flight, p95_wait_s)
         self._history.demanded(needed, now)
@@ -77,7 +82,6 @@ class Autoscaler:
             if pressure is not None:
                 due.append(now + LOOK_S)
         self._look_again(min(due, default=None), now)
-        return self.wanted
 
     def stop(self) -> None:
         """No timer runs after it, until the next `decide`."""

@@ -17,16 +17,17 @@ from ndfd.errors import (
     NativeMissing,
     NdfdError,
     UsageError,
-    WorkerCrashed,
     WorkerProtocolError,
     error_from_code,
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
 from ndfd.supervisor.assignment import Waiting
-from ndfd.supervisor.zygote_process import ending
 
 OnPage = Callable[[PageReport], None]
+
+#: What a worker says of a conversion.
+OfJob = frames.JobPage | frames.JobDone | frames.JobFailed
 
 #: What a worker may say of a conversion. Anything else, such as that the caller is not permitted, is not its to say.
 _SAYABLE = (DocumentError, InputError, NativeMissing, UsageError)
@@ -77,15 +78,15 @@ class Conversion:
         """The page it is on, 1-based; None while none is finished."""
         return None if self.pages_total is None else min(self.pages_done + 1, self.pages_total)
 
-    def job(self, now: float) -> frames.Job:
-        """What its worker is told."""
-        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0))
+    def job(self, now: float, cpu_s: float | None) -> frames.Job:
+        """What its worker is told; `cpu_s` is the CPU time that it may take."""
+        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s)
 
     def waiting(self) -> Waiting:
         """For `assign`."""
         return Waiting(self.uid, fresh=self.death is not None)
 
-    def take(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> bool:
+    def take(self, frame: OfJob, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.
 
         The descriptors are closed then, as they are unless they are the result's.
@@ -110,13 +111,6 @@ class Conversion:
         """Its outcome, unless it has one."""
         if not self.outcome.done():
             self.outcome.set_exception(error)
-
-    def crash(self, exit_code: int | None) -> WorkerCrashed:
-        """The error for a worker that ended with it."""
-        hint = None
-        if exit_code == -9:
-            hint = "SIGKILL comes from the kernel when memory runs out, or from an administrator; see the kernel's log"
-        return WorkerCrashed(f"the worker {ending(exit_code)} {self.where()}", page=self.page, hint=hint)
 
     def died(self, error: NdfdError) -> bool:
         """Its worker has ended without an answer; whether it is tried once more, which only a fresh worker may do.
@@ -178,7 +172,7 @@ class Conversion:
         else:
             self.outcome.set_result(result)
 
-    def _check(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
+    def _check(self, frame: OfJob, descriptors: tuple[int, ...]) -> None:
         if frame.id != self.number:
             raise WorkerProtocolError(f"it speaks of job {frame.id} and has job {self.number}")
         if len(descriptors) != isinstance(frame, frames.JobDone):

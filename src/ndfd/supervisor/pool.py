@@ -15,22 +15,23 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from ndfd import platform
-from ndfd.errors import NdfdError, ShuttingDown, UsageError, WorkerProtocolError, WorkerStartFailed
+from ndfd.errors import ConversionTimeout, NdfdError, ShuttingDown, UsageError, WorkerProtocolError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions
+from ndfd.model.crash import CrashReport
 from ndfd.model.status import EngineStatus, WorkerState
 from ndfd.protocol import frames
 from ndfd.supervisor.assignment import assign, may_take
 from ndfd.supervisor.autoscaler import Autoscaler
+from ndfd.supervisor.blame import blame, crash_report, is_final
 from ndfd.supervisor.breaker import Breaker
 from ndfd.supervisor.changes import Changes
-from ndfd.supervisor.conversion import Conversion, OnPage, Result
+from ndfd.supervisor.conversion import Conversion, OfJob, OnPage, Result
 from ndfd.supervisor.launcher import Launcher
 from ndfd.supervisor.pooled_worker import PooledWorker
-from ndfd.supervisor.recycling import worn_out
 from ndfd.supervisor.renewal import Renewal
 from ndfd.supervisor.snapshot import Snapshot
-from ndfd.supervisor.spawner import Clock, Spawner
-from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, wanted_at_end
+from ndfd.supervisor.spawner import Clock, End, Spawner
+from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, worn_out
 from ndfd.supervisor.states import Action, Event
 from ndfd.supervisor.zygote_process import ending
 
@@ -50,12 +51,15 @@ class Pool:
         limits: PoolLimits,
         clock: Clock | None = None,
         numbers: Iterator[int] | None = None,
+        on_crash: Callable[[CrashReport], None] | None = None,
         pressure: Callable[[], platform.Pressure | None] = platform.pressure,
     ) -> None:
-        """`numbers` are those that its workers get; pools of one daemon share them."""
+        """`numbers` are those that its workers get, which the pools of one daemon share; `on_crash` is told of each
+        that a document ended."""
         self._spawner = spawner
         self._limits = limits
         self._numbers = itertools.count(1) if numbers is None else numbers
+        self._on_crash = on_crash
         self._clock: Clock = clock or asyncio.get_running_loop()
         self._engine: EngineStatus | None = None
         self._workers: dict[int, PooledWorker] = {}
@@ -66,7 +70,6 @@ class Pool:
         self._in_flight = 0
         self._scaling = Autoscaler(limits, self._clock, pressure, self._rescale)
         self._breaker = Breaker(self._clock, self._rescale)
-        self._winding_down = False
         self._closing = False
         self._stopping = False
         self._changes = Changes()
@@ -107,7 +110,7 @@ class Pool:
         self._conversions_made += 1
         conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now)
         try:
-            frames.encode(conversion.job(now))
+            frames.encode(conversion.job(now, self._limits.cpu_s))
         except ValueError as error:
             raise UsageError(f"the options are too long: {error}") from error
         timer = self._clock.call_later(deadline_s, self._due, conversion)
@@ -174,8 +177,8 @@ class Pool:
 
         `convert` works as before for whoever still holds this pool. `stop` ends it.
         """
-        self._winding_down = True
-        self._retire_surplus()
+        self._scaling.wind_down()
+        self._rescale()
 
     async def drain(self) -> None:
         """Takes no new conversion from now on (`ShuttingDown`); returns when none waits or runs."""
@@ -226,7 +229,7 @@ class Pool:
     def _give(self, conversion: Conversion, worker: PooledWorker) -> None:
         assert worker.process is not None
         try:
-            worker.process.send(conversion.job(self._clock.time()), conversion.document_fd)
+            worker.process.send(conversion.job(self._clock.time(), self._limits.cpu_s), conversion.document_fd)
         except OSError as error:
             # It has died and its end is not told yet; the document was not the cause, and goes to the next one.
             _log.warning("a worker took no job: it is replaced", worker=worker.number, reason=str(error))
@@ -250,6 +253,8 @@ class Pool:
         for worker in self._workers.values():
             if worker.conversion is conversion:
                 _log.info("a worker is killed", worker=worker.number, reason=type(error).__name__)
+                if isinstance(error, ConversionTimeout):
+                    self._report(error, conversion, worker, End(None))
                 worker.conversion = None
                 self._apply(worker, Event.CONDEMNED)
                 return
@@ -257,8 +262,6 @@ class Pool:
     # The workers
 
     def _wanted(self) -> int:
-        if self._winding_down:
-            return wanted_at_end(self._limits, self._in_flight)
         # A circuit that is open closes only by a worker on trial, even where none is wanted otherwise.
         return self._scaling.wanted if self._breaker.is_closed else max(self._scaling.wanted, 1)
 
@@ -321,6 +324,11 @@ class Pool:
 
     def _received(self, worker: PooledWorker, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
         conversion = worker.conversion
+        if isinstance(frame, frames.Violation):
+            for fd in descriptors:
+                os.close(fd)
+            self._denied(worker, frame.call)
+            return
         if conversion is None:
             for fd in descriptors:
                 os.close(fd)
@@ -336,46 +344,55 @@ class Pool:
             if last:
                 self._answered(worker, frame)
 
-    def _answered(self, worker: PooledWorker, frame: frames.FromWorker) -> None:
+    def _denied(self, worker: PooledWorker, call: int) -> None:
+        """It ends by itself, if it spoke the truth; that it is being ended, its end tells."""
+        assert worker.process is not None
+        worker.denied_call = call
+        worker.process.kill()
+
+    def _answered(self, worker: PooledWorker, frame: OfJob) -> None:
         worker.conversion = None
         worker.served += 1
-        if (reason := self._has_to_go(worker, frame)) is not None:
+        too_many = surplus(self._workers.values(), self._wanted()) > 0
+        worn = worn_out(worker, frame, self._limits, too_many=too_many)
+        if (reason := "it is renewed" if self._renewal.is_due(worker) else worn) is not None:
             _log.info("a worker is replaced", worker=worker.number, reason=reason)
             self._apply(worker, Event.CONDEMNED)
         else:
             self._apply(worker, Event.ANSWERED)
 
-    def _has_to_go(self, worker: PooledWorker, answer: frames.FromWorker) -> str | None:
-        if surplus(self._workers.values(), self._wanted()) > 0:
-            return "there are more workers than are wanted"
-        if self._renewal.is_due(worker):
-            return "it is renewed"
-        return worn_out(worker, answer, self._limits)
-
     def _violated(self, worker: PooledWorker, error: WorkerProtocolError) -> None:
         _log.error("a worker broke the protocol: it is killed", worker=worker.number, reason=str(error))
         if worker.conversion is not None:
             where = f"the worker broke the protocol {worker.conversion.where()}: {error}"
-            conversion, worker.conversion = worker.conversion, None
-            self._died(conversion, WorkerProtocolError(where, page=conversion.page))
+            self._died(worker, worker.conversion, WorkerProtocolError(where, page=worker.conversion.page), End(None))
         elif worker.uid is None:
             self._breaker.failed(str(error))
         self._apply(worker, Event.CONDEMNED)
         self._dispatch()
 
-    def _ended(self, worker: PooledWorker, exit_code: int | None) -> None:
-        conversion, worker.conversion = worker.conversion, None
-        if conversion is not None:
-            error = conversion.crash(exit_code)
+    def _ended(self, worker: PooledWorker, end: End) -> None:
+        if worker.conversion is not None:
+            error = blame(worker.conversion, end, worker.denied_call)
             _log.error("a worker crashed", worker=worker.number, reason=str(error))
-            self._died(conversion, error)
+            self._died(worker, worker.conversion, error, end)
         elif worker.state is WorkerState.IDLE:
-            worker.cause = f"an idle worker {ending(exit_code)}"
-            _log.error("an idle worker ended", worker=worker.number, exit_code=exit_code)
+            worker.cause = f"an idle worker {ending(end.exit_code)}"
+            _log.error("an idle worker ended", worker=worker.number, exit_code=end.exit_code)
         self._apply(worker, Event.ENDED)
         self._dispatch()
 
-    def _died(self, conversion: Conversion, error: NdfdError) -> None:
+    def _died(self, worker: PooledWorker, conversion: Conversion, error: NdfdError, end: End) -> None:
         """Its worker is lost; it comes before all that wait, for it waited before them."""
-        if conversion.died(error):
+        worker.conversion = None
+        self._report(error, conversion, worker, end)
+        if is_final(error):
+            conversion.fail(error)
+        elif conversion.died(error):
             self._waiting.appendleft(conversion)
+
+    def _report(self, error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End) -> None:
+        if self._on_crash is not None and self._engine is not None:
+            report = crash_report(error, conversion, worker, end, self._engine.name)
+            if report is not None:
+                self._on_crash(report)

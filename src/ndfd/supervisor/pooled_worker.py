@@ -9,7 +9,7 @@ from ndfd.model.status import WorkerState, WorkerStatus
 from ndfd.protocol.frames import FromWorker
 from ndfd.supervisor.assignment import Idle
 from ndfd.supervisor.conversion import Conversion
-from ndfd.supervisor.spawner import Worker
+from ndfd.supervisor.spawner import End, Worker
 from ndfd.supervisor.states import Action, Event, step
 
 
@@ -22,7 +22,7 @@ class PooledWorker:
         now: float,
         received: Callable[[PooledWorker, FromWorker, tuple[int, ...]], None],
         violated: Callable[[PooledWorker, WorkerProtocolError], None],
-        ended: Callable[[PooledWorker, int | None], None],
+        ended: Callable[[PooledWorker, End], None],
     ) -> None:
         self.number = number
         self.state = WorkerState.STARTING
@@ -36,6 +36,8 @@ class PooledWorker:
         self.conversion: Conversion | None = None
         #: Why it ended, where nothing that was asked of it explains that.
         self.cause = "no worker was started"
+        #: The system call that its confinement denied, as it said.
+        self.denied_call: int | None = None
         self._received = received
         self._violated = violated
         self._ended = ended
@@ -81,6 +83,6 @@ class PooledWorker:
         """No frame of its process."""
         self._violated(self, error)
 
-    def ended(self, exit_code: int | None) -> None:
+    def ended(self, end: End) -> None:
         """The end of its process."""
-        self._ended(self, exit_code)
+        self._ended(self, end)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ndfd.errors import ConversionOutOfMemory
 from ndfd.model.status import WorkerState
+from ndfd.protocol.frames import JobFailed
+from ndfd.supervisor.conversion import OfJob
 from ndfd.supervisor.pooled_worker import PooledWorker
 
 #: Who goes first: one that is ready stays. A busy worker is not among them: it goes when its conversion has ended.
@@ -29,11 +32,8 @@ class PoolLimits:
     rss_max_bytes: int = 1_000_000_000
     #: Seconds after which workers above the minimum that nothing has needed end.
     idle_timeout_s: float = 60.0
-
-
-def wanted_at_end(limits: PoolLimits, in_flight: int) -> int:
-    """How many workers a pool has that another one follows: one for each conversion, and one for the next."""
-    return min(limits.workers_max, max(1, in_flight))
+    #: CPU time of one conversion in seconds; None for no limit.
+    cpu_s: float | None = None
 
 
 def surplus(workers: Iterable[PooledWorker], wanted: int) -> int:
@@ -47,3 +47,16 @@ def to_retire(workers: Iterable[PooledWorker], wanted: int) -> list[PooledWorker
     spare = [worker for worker in workers if worker.state in _SPARE]
     spare.sort(key=lambda worker: (_SPARE[worker.state], worker.since))
     return spare[: max(0, surplus(workers, wanted))]
+
+
+def worn_out(worker: PooledWorker, answer: OfJob, limits: PoolLimits, *, too_many: bool) -> str | None:
+    """Why a worker that has just answered is replaced; None when it is not."""
+    assert worker.process is not None
+    if isinstance(answer, JobFailed) and answer.code == ConversionOutOfMemory.code:
+        return "it ran out of memory"
+    if worker.served >= limits.jobs_per_worker:
+        return f"it has ended {worker.served} conversions"
+    if too_many:
+        return "there are more workers than are wanted"
+    rss_bytes = worker.process.resident_bytes()
+    return f"it holds {rss_bytes} bytes" if rss_bytes > limits.rss_max_bytes else None

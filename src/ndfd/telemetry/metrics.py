@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, OutputFormat
+from ndfd.model.crash import CrashReport
 from ndfd.model.status import DaemonStatus, WorkerState
 
 #: Seconds: a page takes milliseconds, a book seconds, a bomb the deadline.
@@ -49,6 +50,12 @@ class Metrics:
             buckets=_DURATION_BUCKETS_S,
             registry=self._registry,
         )
+        self._crashes = Counter(
+            "ndfd_worker_ends",
+            "Workers that a document ended, by cause (crash, timeout, memory, cpu, sandbox_violation, protocol).",
+            ["cause"],
+            registry=self._registry,
+        )
         self._reload_successful = Gauge(
             "ndfd_config_last_reload_successful",
             "Whether the last configuration that was read could be used.",
@@ -75,6 +82,10 @@ class Metrics:
         self._pages.labels("partial").inc(report.pages_partial)
         self._pages.labels("failed").inc(report.pages_failed)
         self._durations.observe(duration_s)
+
+    def crashed(self, report: CrashReport) -> None:
+        """Counts a worker that a document ended."""
+        self._crashes.labels(report.cause.value).inc()
 
     def failed(self, output: OutputFormat, error: NdfdError, duration_s: float) -> None:
         """Counts a conversion that ended in an error."""
