@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 import pytest
 
+from ndfd import platform
 from ndfd.errors import DocumentKillsWorkers, SwarmCircuitOpen, WorkerStartFailed
+from ndfd.model.conversion import ConvertOptions
+from ndfd.supervisor import Pool, PoolLimits
 from ndfd.supervisor.back_off import LAST_S
 from ndfd.supervisor.circuit import FAILURES_MAX, PROBATION_S
+from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.testing import FakeClock, FakeSpawner, FakeWorker
 from tests.supervisor.fake_pool import Scene, done, passing, run, scene, settle
 
 
@@ -226,6 +232,42 @@ def test_a_fresh_worker_that_speaks_before_any_document_counts_and_does_not_loop
             assert len(it.spawner.workers) == 1
             await passing(it, 0.1)
             assert len(it.spawner.workers) == 2
+
+    run(body())
+
+
+class StillbornSpawner(FakeSpawner):
+    """Its workers have ended when they are told of; with `late` they come when nobody waits for them any more."""
+
+    def __init__(self, *, late: bool = False) -> None:
+        super().__init__()
+        self._late = late
+
+    async def spawn(self, worker: int, events: WorkerEvents) -> FakeWorker:
+        made = await super().spawn(worker, events)
+        made.end(70)
+        if self._late:
+            raise WorkerStartFailed("the zygote did not answer within 20 s")
+        return made
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_worker_that_has_ended_before_it_is_there_is_one_that_could_not_be_started(late: bool) -> None:
+    async def body() -> None:
+        spawner, clock = StillbornSpawner(late=late), FakeClock()
+        pool = Pool(spawner, PoolLimits(0, 2, 100), clock)
+        await pool.start()
+        document_fd = platform.sealed_memfd("document", b"%PDF")
+        call = asyncio.create_task(pool.convert(document_fd, ConvertOptions(deadline_s=600.0), uid=7))
+        for _ in range(100):
+            await settle()
+            clock.advance(0.01)
+        says = "the zygote did not answer" if late else "exited with status 70 as soon as it was started"
+        with pytest.raises(SwarmCircuitOpen, match=says):
+            await call
+        assert len(spawner.workers) == FAILURES_MAX
+        await pool.stop()
+        os.close(document_fd)
 
     run(body())
 

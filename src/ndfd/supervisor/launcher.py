@@ -12,6 +12,7 @@ from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.spawner import Spawner, Worker
 from ndfd.supervisor.states import Event
+from ndfd.supervisor.zygote_process import ending
 
 _log = structlog.get_logger(__name__)
 
@@ -46,6 +47,11 @@ class Launcher:
             _log.error("no worker can be started", worker=worker.number, reason=str(error))
             self.error = error if isinstance(error, NdfdError) else WorkerStartFailed(repr(error))
             worker.cause = str(error)
+            self._tell(worker, Event.NOT_SPAWNED)
+        elif worker.early_end is not None:
+            worker.cause = f"a worker {ending(worker.early_end.exit_code)} as soon as it was started"
+            _log.error("a worker ended at once", worker=worker.number, exit_code=worker.early_end.exit_code)
+            self.error = WorkerStartFailed(worker.cause)
             self._tell(worker, Event.NOT_SPAWNED)
         else:
             worker.process = task.result()

@@ -34,6 +34,8 @@ class PooledWorker:
         self.uid: int | None = None
         self.served = 0
         self.conversion: Conversion | None = None
+        #: How its process ended before `process` was set.
+        self.early_end: End | None = None
         #: Why it ended, where nothing that was asked of it explains that.
         self.cause = "no worker was started"
         #: The system call that its confinement denied, as it said.
@@ -84,5 +86,11 @@ class PooledWorker:
         self._violated(self, error)
 
     def ended(self, end: End) -> None:
-        """The end of its process."""
-        self._ended(self, end)
+        """The end of its process.
+
+        It may be heard before anybody has heard of the process; or nobody ever will, because it came too late.
+        """
+        if self.process is None:
+            self.early_end = end
+        else:
+            self._ended(self, end)
