@@ -236,6 +236,13 @@ class WorkerStartFailed(WorkerError):
     default_hint = "see the daemon's log for the reason: usually memory or the process limit"
 
 
+class SwarmCircuitOpen(WorkerStartFailed):
+    """Workers keep ending, or cannot be started, without a document being the cause: nothing waits for them."""
+
+    code = "swarm-circuit-open"
+    default_hint = "try again in a moment; if it lasts, see the daemon's log and `ndfd doctor` on its machine"
+
+
 class Unavailable(NdfdError):
     """No daemon answers at the socket."""
 

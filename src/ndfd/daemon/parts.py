@@ -46,9 +46,8 @@ def worker_count(runtime: RuntimeSettings, swarm: SwarmSettings) -> int:
 
 def pool_limits(settings: Settings) -> PoolLimits:
     """What the pool takes on."""
-    return PoolLimits(
-        workers=worker_count(settings.runtime, settings.swarm), jobs_per_worker=settings.swarm.jobs_per_worker
-    )
+    workers = worker_count(settings.runtime, settings.swarm)
+    return PoolLimits(workers_min=workers, workers_max=workers, jobs_per_worker=settings.swarm.jobs_per_worker)
 
 
 def zygote_options(context: Context, swarm: SwarmSettings, document: DocumentSettings) -> ZygoteOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, SocketDirs, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 
 if sys.platform == "linux":
@@ -40,6 +40,7 @@ usable_cpus = _host.usable_cpus
 usable_memory = _host.usable_memory
 allowed_cpus = _host.allowed_cpus
 run_on_cpus = _host.run_on_cpus
+pressure = _host.pressure
 user_id = _host.user_id
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
@@ -53,6 +54,7 @@ __all__ = [
     "LocalListener",
     "Message",
     "Peer",
+    "Pressure",
     "SocketDirs",
     "WorkerLimits",
     "allowed_cpus",
@@ -72,6 +74,7 @@ __all__ = [
     "memfd",
     "peer_identity",
     "pidfd",
+    "pressure",
     "reap",
     "resident_bytes",
     "run_on_cpus",

@@ -61,6 +61,16 @@ class WorkerLimits:
     memory_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How long processes waited for what they needed, in per cent of the last ten seconds."""
+
+    #: The time in which at least one could run and had no CPU.
+    cpu_percent: float
+    #: The time in which at least one waited for memory: for a page to be freed, or read back.
+    memory_percent: float
+
+
 #: The number that the descriptor of a worker's channel must have when it confines itself.
 WORKER_CHANNEL_FD = 3
 
@@ -258,6 +268,10 @@ class Platform:
         import psutil  # type: ignore[import-untyped]  # It ships none.
 
         return int(psutil.virtual_memory().total)
+
+    def pressure(self) -> Pressure | None:
+        """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
+        return None
 
     def user_id(self, name: str) -> int:
         """The number of a user; KeyError for one that this machine does not know."""

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ndfd.errors import WorkerStartFailed
 from ndfd.model.sandbox import Sandbox
-from ndfd.platform import linux_attestation, linux_cgroup, linux_sandbox, linux_syscalls
-from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
+from ndfd.platform import linux_attestation, linux_cgroup, linux_pressure, linux_sandbox, linux_syscalls
+from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -141,6 +141,10 @@ class Linux(Platform):
         limit = linux_cgroup.memory_limit()
         physical = super().usable_memory()
         return physical if limit is None else min(physical, limit)
+
+    def pressure(self) -> Pressure | None:
+        """PSI, of the machine and of the control group."""
+        return linux_pressure.pressure()
 
     def forget_environment(self) -> None:
         """Also /proc/PID/environ."""

@@ -23,6 +23,7 @@ from ndfd.errors import (
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
+from ndfd.supervisor.assignment import Waiting
 
 OnPage = Callable[[PageReport], None]
 
@@ -61,6 +62,7 @@ class Conversion:
         self.uid = uid
         self._document = _state(document_fd)
         self.deadline_s = deadline_s
+        self.asked_at = now
         self.due_at = now + deadline_s
         #: When a worker took it on.
         self.begun_at: float | None = None
@@ -81,6 +83,10 @@ class Conversion:
     def job(self, now: float, cpu_s: float | None) -> frames.Job:
         """What its worker is told; `cpu_s` is the CPU time that it may take."""
         return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s)
+
+    def waiting(self) -> Waiting:
+        """For `assign`."""
+        return Waiting(self.uid, fresh=self.death is not None)
 
     def take(self, frame: OfJob, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.

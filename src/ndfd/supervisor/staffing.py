@@ -14,30 +14,31 @@ from ndfd.supervisor.pooled_worker import PooledWorker
 #: Who goes first: one that is ready stays. A busy worker is not among them: it goes when its conversion has ended.
 _SPARE = {WorkerState.STARTING: 0, WorkerState.IDLE: 1}
 
+_GOING = {WorkerState.DRAINING, WorkerState.DYING}
+
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
     """How many workers, and how much of one."""
 
-    #: Worker processes.
-    workers: int
+    #: Worker processes that there always are; with 0, the first conversion starts one.
+    workers_min: int
+    #: That there may be.
+    workers_max: int
     #: Conversions after which a worker is replaced.
     jobs_per_worker: int
     #: Resident set above which an idle worker is replaced: what a parser keeps of its largest document is given back
     #: only so. Ten times what a fresh one has.
     rss_max_bytes: int = 1_000_000_000
+    #: Seconds after which workers above the minimum that nothing has needed end.
+    idle_timeout_s: float = 60.0
     #: CPU time of one conversion in seconds; None for no limit.
     cpu_s: float | None = None
 
 
-def wanted(limits: PoolLimits, in_flight: int, *, winding_down: bool) -> int:
-    """How many workers there should be; a pool that winds down keeps one for each conversion, and one for the next."""
-    return min(limits.workers, max(1, in_flight)) if winding_down else limits.workers
-
-
 def surplus(workers: Iterable[PooledWorker], wanted: int) -> int:
     """How many of them are too many, those on their way out not counted; 0 or less when none is."""
-    return sum(worker.state is not WorkerState.DYING for worker in workers) - wanted
+    return sum(worker.state not in _GOING for worker in workers) - wanted
 
 
 def to_retire(workers: Iterable[PooledWorker], wanted: int) -> list[PooledWorker]:

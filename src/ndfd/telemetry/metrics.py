@@ -119,7 +119,7 @@ class _StatusCollector(Collector):
         yield _gauge(
             "neuraldocflow_active_agents",
             "Worker processes that convert a document now.",
-            sum(worker.state is WorkerState.BUSY for worker in alive),
+            sum(worker.state in (WorkerState.BUSY, WorkerState.DRAINING) for worker in alive),
         )
         yield _gauge("ndfd_workers", "Worker processes.", len(alive))
         yield _gauge(
