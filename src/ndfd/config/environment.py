@@ -53,7 +53,8 @@ def _refuse_slip(name: str, origin: Origin, layer: Layer) -> None:
     if not ours and not (with_group or ENVIRONMENT_PREFIX[:-1] in upper or _ALIAS_PREFIX[:-1] in upper):
         return
     # Imported here: a process without such a variable does not pay for it.
-    from ndfd.config.suggest import nearest, nearest_key, slips
+    from ndfd.config.likeness import nearest, slips
+    from ndfd.config.suggest import nearest_key
 
     if ours and with_group:
         path = nearest_key(upper.removeprefix(ENVIRONMENT_PREFIX).replace(NESTED_DELIMITER, ".").lower(), PATHS)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ndfd.config import permissions
 from ndfd.config.keys import KEYS, Key
+from ndfd.config.kind import WrongWord
 from ndfd.config.reading import read_regular
 from ndfd.errors import ConfigError
 from ndfd.model.configuration import Mistake, Origin
@@ -58,6 +59,8 @@ class Layer:
             if path in _SECRET_FILES:
                 raw, origin = self._from_file(raw, origin)
             text = key.kind.write(key.kind.read(raw))
+        except WrongWord as error:
+            self.mistakes.append(Mistake(origin, str(error), name, error.suggestion))
         except ValueError as error:
             self.mistakes.append(Mistake(origin, str(error), name))
         except ConfigError as error:

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from ndfd.config import kinds
 from ndfd.config.kinds import Address, Share
 from ndfd.model.configuration import Effect
+from ndfd.model.measures import MEASURES
 
 #: Shorter ones can be guessed over a network.
 _TOKEN_MIN_CHARACTERS = 16
@@ -65,6 +66,11 @@ class SwarmSettings(_Group):
         "drives the machine into swap.",
         Effect.NEW_WORKERS,
     )
+    worker_cpu: Annotated[float | Literal["unlimited"], kinds.Duration(1.0, words=("unlimited",))] = _key(
+        600.0,
+        "CPU time of one conversion, after which it is ended. A manual of 5,000 pages takes a minute; the deadline "
+        "alone would let a document that spins keep a CPU for as long as its caller may ask for.",
+    )
     cpus: Annotated[frozenset[int] | Literal["all"], kinds.Cpus()] = _key(
         "all", 'CPUs that workers may run on. "all": those that the daemon itself may use.', Effect.NEW_WORKERS
     )
@@ -80,6 +86,21 @@ class SwarmSettings(_Group):
     )
     max_per_user: Annotated[int, kinds.Number(1, 1_000_000)] = _key(
         128, "Conversions that one user may have waiting or running, so that no user can fill the queue alone."
+    )
+
+
+class SandboxSettings(_Group):
+    """What keeps a document from hurting the machine and other users' documents."""
+
+    reuse: Annotated[Literal["uid", "never", "any"], kinds.Choice(("uid", "never", "any"))] = _key(
+        "uid",
+        'Which further documents a worker may see that has seen one user\'s: "uid" those of the same user, "never" '
+        'none, "any" anybody\'s, so that a document that takes a worker over could read those of other users.',
+    )
+    allow: Annotated[frozenset[str], kinds.Choices(MEASURES)] = _key(
+        frozenset(),
+        "Measures of confinement that this host may lack. Where any other is missing no worker is started.",
+        Effect.NEW_WORKERS,
     )
 
 
@@ -218,6 +239,7 @@ class Settings(BaseSettings):
 
     runtime: RuntimeSettings = RuntimeSettings()
     swarm: SwarmSettings = SwarmSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     network: NetworkSettings = NetworkSettings()
     security: SecuritySettings = SecuritySettings()
     document: DocumentSettings = DocumentSettings()
