@@ -48,7 +48,7 @@ class Scene:
 @contextlib.asynccontextmanager
 async def scene(workers: int = 1, *, jobs_per_worker: int = 100) -> AsyncIterator[Scene]:
     """A pool that runs, until the end of the block."""
-    limits = PoolLimits(workers, jobs_per_worker, rss_max_bytes=50_000_000)
+    limits = PoolLimits(workers, workers, jobs_per_worker, rss_max_bytes=50_000_000)
     spawner, clock = FakeSpawner(), FakeClock()
     pool = Pool(spawner, limits, clock)
     await pool.start()

@@ -78,7 +78,7 @@ async def running(
     """A pool over real processes. No process of it is left afterwards, and no descriptor."""
     children, descriptors = set(processes()), open_descriptors()
     zygote = Zygote(zygote_options or options())
-    pool = Pool(zygote, PoolLimits(workers, jobs_per_worker))
+    pool = Pool(zygote, PoolLimits(workers, workers, jobs_per_worker))
     await pool.start()
     started = set(processes()) - children
     try:

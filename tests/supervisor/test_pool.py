@@ -392,7 +392,7 @@ def test_a_start_without_any_worker_fails() -> None:
     async def body() -> None:
         spawner = FakeSpawner()
         spawner.refusal = WorkerStartFailed("no worker can be forked: too many processes")
-        pool = Pool(spawner, PoolLimits(2, 1), FakeClock())
+        pool = Pool(spawner, PoolLimits(2, 2, 1), FakeClock())
         with pytest.raises(WorkerStartFailed, match="too many processes"):
             await pool.start()
         assert spawner.closed

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Iterable
+
+from ndfd.errors import PoolUnknown
 
 #: The pool that is there always; [swarm]'s own keys describe it.
 DEFAULT_POOL = "default"
@@ -37,3 +40,8 @@ class Priority(enum.StrEnum):
 
 
 _NICE = {Priority.LOW: 10, Priority.NORMAL: 0, Priority.HIGH: -5}
+
+
+def pool_unknown(name: str, there_are: Iterable[str]) -> PoolUnknown:
+    """The error for a name that none of the pools has."""
+    return PoolUnknown(f"there is no pool {name[:64]!r}; there are {', '.join(there_are)}")

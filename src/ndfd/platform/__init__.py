@@ -40,6 +40,7 @@ usable_cpus = _host.usable_cpus
 usable_memory = _host.usable_memory
 allowed_cpus = _host.allowed_cpus
 run_on_cpus = _host.run_on_cpus
+add_nice = _host.add_nice
 user_id = _host.user_id
 confine_worker = _host.confine_worker
 
@@ -51,6 +52,7 @@ __all__ = [
     "Peer",
     "SocketDirs",
     "WorkerLimits",
+    "add_nice",
     "allowed_cpus",
     "channel_from_descriptor",
     "channel_pair",

@@ -16,18 +16,22 @@ _SPARE = {WorkerState.STARTING: 0, WorkerState.IDLE: 1}
 class PoolLimits:
     """How many workers, and how much of one."""
 
-    #: Worker processes.
-    workers: int
+    #: Worker processes that are kept when there is nothing to do.
+    workers_min: int
+    #: Worker processes at most.
+    workers_max: int
     #: Conversions after which a worker is replaced.
     jobs_per_worker: int
     #: Resident set above which an idle worker is replaced: what a parser keeps of its largest document is given back
     #: only so. Ten times what a fresh one has.
     rss_max_bytes: int = 1_000_000_000
+    #: Seconds without work after which a worker above `workers_min` ends.
+    idle_timeout_s: float = 60.0
 
 
 def wanted(limits: PoolLimits, in_flight: int, *, winding_down: bool) -> int:
     """How many workers there should be; a pool that winds down keeps one for each conversion, and one for the next."""
-    return min(limits.workers, max(1, in_flight)) if winding_down else limits.workers
+    return min(limits.workers_max, max(1, in_flight)) if winding_down else limits.workers_max
 
 
 def surplus(workers: Iterable[PooledWorker], wanted: int) -> int:
