@@ -124,9 +124,9 @@ class SwarmSettings(_Group):
         return self
 
     def every_pool(self) -> dict[str, PoolSettings]:
-        """By name, the default one first."""
+        """By name, the default one first, the others in the order of their names."""
         own = {name: getattr(self, key.removeprefix("swarm.")) for name, key in fallbacks(PoolSettings).items()}
-        return {DEFAULT_POOL: PoolSettings.model_construct(**own), **self.pools}
+        return {DEFAULT_POOL: PoolSettings.model_construct(**own), **dict(sorted(self.pools.items()))}
 
 
 class SandboxSettings(_Group):
