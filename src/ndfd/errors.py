@@ -69,6 +69,14 @@ class UsageError(NdfdError):
     default_hint = "see `ndfd COMMAND --help`"
 
 
+class PoolUnknown(UsageError):
+    """No pool of workers has the name that was asked for."""
+
+    code = "pool-unknown"
+    http_status = 404
+    default_hint = "name one of those that there are, or none for the default one; `ndfd status` lists them"
+
+
 class DocumentError(NdfdError):
     """The document's own fault: trying again gives the same answer."""
 

@@ -91,7 +91,8 @@ class Daemon:
 
     def status(self) -> DaemonStatus:
         """What the daemon says of itself."""
-        snapshots = [pool.pool.snapshot() for pool in self._pools]
+        by_pool = {pool: pool.snapshot() for pool in self._pools}
+        snapshots = list(by_pool.values())
         engine = snapshots[-1].engine if snapshots else None
         parts = self._parts
         warnings = dict.fromkeys(warning for snapshot in snapshots for warning in snapshot.warnings)
@@ -109,6 +110,7 @@ class Daemon:
             generation=0 if parts is None else parts.generation.number,
             config_hash=self._loaded.hash,
             warnings=(*warnings, *_font_warning(engine), *self._loaded.warnings),
+            pools=() if parts is None else parts.swarm.status(by_pool),
         )
 
     async def start(self) -> None:
@@ -198,13 +200,12 @@ class Daemon:
         parts.logs.use()
         settings = parts.loaded.settings
         asyncio.get_running_loop().set_debug(settings.development.debug_mode)
-        parts.pool.pool.reconfigure(parts.pool_limits)
+        parts.swarm.use()
         # What runs on former parts is of the former generation, and ends by that one's deadlines.
         grace_s = 0.0 if former is None else former.loaded.settings.document.max_deadline
-        if former is None or parts.pool is not former.pool:
-            self._pools.append(parts.pool)
-            if former is not None:
-                self._spawn(self._retire(former.pool, grace_s))
+        self._pools += parts.swarm.new
+        for pool in () if former is None else former.swarm.without(parts.swarm):
+            self._spawn(self._retire(pool, grace_s))
         self._runtime_dir.set_socket_mode(settings.network.socket_mode)
         self._watch.follow(*self._watched(parts))
         if parts.network is not None and (former is None or parts.network is not former.network):

@@ -41,6 +41,7 @@ usable_memory = _host.usable_memory
 allowed_cpus = _host.allowed_cpus
 run_on_cpus = _host.run_on_cpus
 pressure = _host.pressure
+add_nice = _host.add_nice
 user_id = _host.user_id
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
@@ -57,6 +58,7 @@ __all__ = [
     "Pressure",
     "SocketDirs",
     "WorkerLimits",
+    "add_nice",
     "allowed_cpus",
     "channel_from_descriptor",
     "channel_pair",

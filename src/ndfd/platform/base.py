@@ -262,6 +262,15 @@ class Platform:
         """
         raise self._lacks("a choice of CPUs")
 
+    def add_nice(self, increment: int) -> bool:
+        """Adds to the nice value of this process, and of every one that it starts from now on (nice(2)).
+
+        False, with the value as it was, when this process may not take so much from it.
+        """
+        if increment == 0:
+            return True
+        raise self._lacks("priorities of processes")
+
     def usable_memory(self) -> int:
         """Bytes of memory that this process and its children could use at most."""
         # Not at the top: every client imports this module, and few ask.

@@ -136,6 +136,14 @@ class Linux(Platform):
                 hint=f"mend [swarm] cpus; allowed are {_listed(allowed)}",
             )
 
+    def add_nice(self, increment: int) -> bool:
+        """nice(2). To take from it needs CAP_SYS_NICE, or room below RLIMIT_NICE (getrlimit(2))."""
+        try:
+            os.nice(increment)
+        except PermissionError:
+            return False
+        return True
+
     def usable_memory(self) -> int:
         """The machine's, or the limit of the control group when that is lower."""
         limit = linux_cgroup.memory_limit()

@@ -146,7 +146,7 @@ class _Routes:
         size_bytes = declared_size(request.headers.get("content-length"))
         try:
             with (
-                generation.methods.admitted(peer, size_bytes) as admission,
+                generation.methods.admitted(peer, size_bytes, options.pool) as admission,
                 Intake(generation.methods.limits.document_max_bytes) as intake,
             ):
                 await _receive(request, intake, generation.door.stall_s)

@@ -146,6 +146,7 @@ def _convert() -> dict[str, Any]:
                 {"type": "number", "exclusiveMinimum": 0},
                 "Seconds until the conversion is given up",
             ),
+            _query("pool", {"type": "string"}, "The pool of workers that shall do it; else the default one"),
             {
                 "name": PASSWORD_HEADER,
                 "in": "header",

@@ -38,6 +38,8 @@ class ZygoteOptions:
     font_dirs: tuple[Path, ...] = ()
     #: The CPUs that it and its workers run on; None for those of this process.
     cpus: frozenset[int] | None = None
+    #: What is added to its nice value, and so to its workers', as far as this process may.
+    nice: int = 0
     #: Its environment and its workers'; None for this process's.
     environment: Mapping[str, str] | None = None
     #: The program; a frozen daemon names itself here.
@@ -255,6 +257,8 @@ def _command(options: ZygoteOptions, channel: Channel) -> list[str]:
     command = [*options.command, "--channel", str(channel.fileno()), "--memory-limit", str(options.memory_bytes)]
     if options.cpus is not None:
         command += ["--cpus", ",".join(map(str, sorted(options.cpus)))]
+    if options.nice:
+        command += ["--nice", str(options.nice)]
     for folder in options.font_dirs:
         command += ["--font-dir", str(folder)]
     return command

@@ -37,6 +37,11 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     try:
         if options.cpus is not None:
             platform.run_on_cpus(options.cpus)
+        if not platform.add_nice(options.nice):
+            sys.stderr.write(
+                "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
+                "LimitNICE= of systemd\n"
+            )
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
@@ -59,6 +64,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--channel", type=int, required=True, metavar="FD", help="the control channel")
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES", help="address space of a worker")
     parser.add_argument("--cpus", type=_cpus, metavar="N,N,…", help="the CPUs to run on")
+    parser.add_argument("--nice", type=int, default=0, metavar="N", help="added to the nice value")
     parser.add_argument("--font-dir", action="append", default=[], metavar="DIR", help="a folder of fallback fonts")
     return parser.parse_args(arguments)
 
