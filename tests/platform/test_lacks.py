@@ -21,6 +21,8 @@ LACKED: list[Callable[[Platform], object]] = [
     lambda system: system.kill(0),
     lambda system: system.reap(0),
     lambda system: system.confine_worker(WorkerLimits(1)),
+    lambda system: system.measure_confinement(WorkerLimits(1)),
+    lambda system: system.forget_environment(),
     lambda system: system.allowed_cpus(),
     lambda system: system.run_on_cpus(frozenset({0})),
     lambda system: system.add_nice(1),

@@ -18,6 +18,7 @@ from ndfd.admission import Limits
 from ndfd.errors import NdfdError, error_from_code
 from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadReport, Setting
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
 from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
@@ -157,7 +158,8 @@ class Doors:
         self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20, pool="default", role="extractor"),)
         self.pools = (PoolStatus("default", "extractor", 1, 1, 0), PoolStatus("bulk", "extractor", 0, 4, 2))
         self.configurations = ScriptedConfigurations()
-        self.daemon = Daemon(self.status, self.configurations)
+        self.crashes: list[CrashReport] = []
+        self.daemon = Daemon(self.status, self.configurations, lambda: tuple(self.crashes))
         self.occupancy = self.daemon.occupancy
         self.serving = Serving(self.generation(1, limits, door=door))
         service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)

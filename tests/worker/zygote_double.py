@@ -5,6 +5,7 @@ The first word of the document is the name of a function here (with - for _); th
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -13,19 +14,31 @@ import signal
 import socket
 import stat
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from typing import Any
 
-from ndfd import platform
+from ndfd import native, platform
 from ndfd.errors import NativeMissing, error_from_code
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.model.status import EngineStatus
+from ndfd.platform import linux_rules, linux_syscalls
+from ndfd.platform.linux_seccomp import Rule
 from ndfd.protocol import frames
 from ndfd.worker import nursery
 from ndfd.worker.engine import Engine
 
 OnPage = Callable[[PageReport], None]
+
+_MACHINE = linux_syscalls.this_machine()
+_GETPID = 0 if _MACHINE is None else _MACHINE.numbers["getpid"]
+
+_GIVEN = dict(os.environ)
+
+#: What this engine does beyond any real one: waits for a signal, makes a pipe and a large memfd, looks at its limits.
+_BEYOND = ("rt_sigtimedwait", "pipe2", "ftruncate", "prctl", "prlimit64")
 
 
 def convert(data: mmap.mmap, options: ConvertOptions, on_page: OnPage) -> tuple[bytes, ConversionReport]:
@@ -50,7 +63,14 @@ def pid(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 
 def environment(argument: str, on_page: OnPage) -> tuple[int, bytes]:
-    return 1, os.environ.get(argument, "(not set)").encode()
+    """What its zygote was given."""
+    return 1, _GIVEN.get(argument, "(not set)").encode()
+
+
+def left_of_environment(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    libc = ctypes.CDLL(None)
+    libc.getenv.restype = ctypes.c_char_p
+    return 1, repr((dict(os.environ), libc.getenv(argument.encode()))).encode()
 
 
 def wait(argument: str, on_page: OnPage) -> tuple[int, bytes]:
@@ -62,9 +82,54 @@ def wait(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     return 2, argument.encode()
 
 
+def burn(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Takes CPU time, without end or so many seconds of it."""
+    on_page(page(1, 3))
+    until = time.process_time() + float(argument.partition(" ")[0] or "inf")
+    while time.process_time() < until:
+        pass
+    on_page(page(2, 3))
+    on_page(page(3, 3))
+    return 3, str(os.getpid()).encode()
+
+
+def read_late(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Reads the whole document so many seconds after its first page."""
+    on_page(page(1, 1))
+    until = time.monotonic() + float(argument.split(" ")[0])
+    while time.monotonic() < until:
+        pass
+    frame = sys._getframe(1)
+    document = frame.f_locals["data"]
+    return 1, str(sum(1 for _ in bytes(document))).encode()
+
+
+def open_socket(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    on_page(page(1, 3))
+    socket.socket()
+    raise AssertionError("still alive")
+
+
+def claim_violation(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Says that a call was denied to it which it has not made."""
+    send(frames.Violation(_GETPID))
+    return hang()
+
+
+def eat_and_abort(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """As PDFium does."""
+    on_page(page(1, 3))
+    eaten = []
+    with contextlib.suppress(MemoryError):
+        while True:
+            eaten.append(bytearray(1_000_000))
+    signal.raise_signal(signal.SIGABRT)
+    raise AssertionError("still alive")
+
+
 def die(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     on_page(page(1, 3))
-    os.kill(os.getpid(), int(argument))
+    signal.raise_signal(int(argument))
     raise AssertionError("still alive")
 
 
@@ -75,7 +140,7 @@ def leave(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 def answer_and_die(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     fd = platform.sealed_memfd("result", b"made in time")
     send(frames.JobDone(job_id(), report(12)), fd)
-    os.kill(os.getpid(), signal.SIGKILL)
+    signal.raise_signal(signal.SIGKILL)
     raise AssertionError("still alive")
 
 
@@ -99,10 +164,9 @@ def fail(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 def limits(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     """What holds in the worker."""
-    # Read through the descriptor table itself: /proc/self/fd is root's in a process that is not dumpable.
+    # Read through the descriptor table itself: it can open nothing of /proc.
     descriptors = [fd for fd in range(64) if is_open(fd)]
-    status = Path("/proc/self/status").read_text()
-    lines = [line for line in status.splitlines() if line.startswith(("NoNewPrivs", "Threads"))]
+    lines = [f"NoNewPrivs:\t{ctypes.CDLL(None).prctl(39, 0, 0, 0, 0)}", f"Threads:\t{threading.active_count()}"]
     lines += [f"core {resource.getrlimit(resource.RLIMIT_CORE)}", f"space {resource.getrlimit(resource.RLIMIT_AS)}"]
     lines += [f"descriptors {len(descriptors)}", f"dumpable {ctypes.CDLL(None).prctl(3)}"]
     lines += [
@@ -126,7 +190,7 @@ def garbage(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 
 def zygotes_frame(argument: str, on_page: OnPage) -> tuple[int, bytes]:
-    send(frames.Exited(1, 1, 0))
+    send(frames.Exited(1, 1, 0, 0))
     return hang()
 
 
@@ -177,7 +241,7 @@ def endless_pages(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 
 def empty_frame(argument: str, on_page: OnPage) -> tuple[int, bytes]:
-    socket.socket(fileno=os.dup(channel())).send(b"")
+    worker()._channel._sock.sendmsg([b""])
     return hang()
 
 
@@ -201,8 +265,8 @@ def report(size_bytes: int) -> ConversionReport:
 
 
 def hang() -> tuple[int, bytes]:
-    while True:
-        signal.pause()
+    signal.sigwait(set())
+    raise AssertionError("no signal can have come")
 
 
 def is_open(fd: int) -> bool:
@@ -219,21 +283,24 @@ def channel() -> int:
 
 
 def send(frame: frames.Frame, *descriptors: int) -> None:
-    end = platform.channel_from_descriptor(os.dup(channel()), 1, 1)
-    end.send(frames.encode(frame), descriptors)
-    end.close()
+    worker()._channel.send(frames.encode(frame), descriptors)
 
 
 def job_id() -> int:
+    return worker()._job.id
+
+
+def worker() -> Any:
     """Out of the frames of the worker's own code, where a hostile engine would find it, too."""
     frame = sys._getframe()
     while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "_job"):
         assert frame.f_back is not None
         frame = frame.f_back
-    return frame.f_locals["self"]._job.id
+    return frame.f_locals["self"]
 
 
 def prepare(font_dirs: Sequence[str]) -> Engine:
+    linux_rules._ALLOWED = (*linux_rules._ALLOWED, *map(Rule, _BEYOND))
     if "refuse" in sys.argv:
         raise NativeMissing("there is no engine here")
     if "break" in sys.argv:
@@ -243,7 +310,7 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
     # As a shell may hand them on: a worker must not care.
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-    return Engine(EngineStatus("double 1", "python", tuple(font_dirs)), convert)
+    return Engine(EngineStatus("double 1", "python", tuple(font_dirs)), convert, native.violations.tell)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ _STYLES = {
     WorkerState.STARTING: "yellow",
     WorkerState.IDLE: "green",
     WorkerState.BUSY: "cyan",
+    WorkerState.DRAINING: "blue",
     WorkerState.DYING: "yellow",
     WorkerState.DEAD: "red",
 }

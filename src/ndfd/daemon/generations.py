@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from ndfd.daemon.running_pool import PoolPlan
 from ndfd.daemon.swarm import Swarm
 from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration
+from ndfd.model.crash import CrashReport
 from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.methods import Methods
@@ -63,7 +65,14 @@ class Preparation:
     """Makes the parts of the next generation beside those of the one that serves."""
 
     def __init__(
-        self, context: Context, daemon: DaemonMethods, serving: Serving, app: ASGIApp, metrics: Metrics, counts: Counts
+        self,
+        context: Context,
+        daemon: DaemonMethods,
+        serving: Serving,
+        app: ASGIApp,
+        metrics: Metrics,
+        counts: Counts,
+        on_crash: Callable[[CrashReport], None],
     ) -> None:
         self._context = context
         self._daemon = daemon
@@ -71,6 +80,7 @@ class Preparation:
         self._app = app
         self._metrics = metrics
         self._counts = counts
+        self._on_crash = on_crash
         self._worker_numbers = itertools.count(1)
 
     async def judge(self, loaded: Loaded) -> tuple[dict[str, PoolPlan], frozenset[int]]:
@@ -101,7 +111,7 @@ class Preparation:
                 undo.callback(network.discard)
             logs = prepare_logs(settings.logging)
             undo.callback(logs.discard)
-            swarm = Swarm(plans, None if former is None else former.swarm, self._worker_numbers)
+            swarm = Swarm(plans, None if former is None else former.swarm, self._worker_numbers, self._on_crash)
             await swarm.start()
             undo.push_async_callback(swarm.discard)
             if self._daemon.occupancy.closed:

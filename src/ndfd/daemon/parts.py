@@ -41,6 +41,7 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
             workers_max=workers[name],
             jobs_per_worker=settings.swarm.jobs_per_worker,
             idle_timeout_s=pool.idle_timeout,
+            cpu_s=None if settings.swarm.worker_cpu == "unlimited" else settings.swarm.worker_cpu,
         )
         plans[name] = PoolPlan(pool.role, zygote_options(context, name, pool, settings.document), limits)
     return plans

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from ndfd import platform
 from ndfd.daemon.probe import probe_document
 from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OutputFormat
+from ndfd.model.crash import CrashReport
 from ndfd.model.pools import DEFAULT_POOL, Role
 from ndfd.server.occupancy import Held
 from ndfd.supervisor import Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
@@ -37,12 +38,14 @@ class PoolPlan:
 class RunningPool:
     """Serves the generations whose workers are made alike."""
 
-    def __init__(self, name: str, plan: PoolPlan, numbers: Iterator[int]) -> None:
-        """`numbers` are those that its workers get."""
+    def __init__(
+        self, name: str, plan: PoolPlan, numbers: Iterator[int], on_crash: Callable[[CrashReport], None]
+    ) -> None:
+        """`numbers` are those that its workers get; `on_crash` is told of each that a document ended."""
         self.name = name
         self.role = plan.role
         self._options = plan.options
-        self.pool = Pool(Zygote(plan.options), plan.limits, numbers=numbers)
+        self.pool = Pool(Zygote(plan.options), plan.limits, numbers=numbers, on_crash=on_crash)
         #: Held by each request that needs it.
         self.held = Held()
 

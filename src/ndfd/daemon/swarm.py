@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ndfd.daemon.running_pool import PoolPlan, RunningPool
+from ndfd.model.crash import CrashReport
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
 from ndfd.model.status import PoolStatus
 from ndfd.supervisor import Pool, Snapshot
@@ -15,10 +16,16 @@ from ndfd.supervisor import Pool, Snapshot
 class Swarm:
     """Declared pools, each with the running one that serves it."""
 
-    def __init__(self, plans: Mapping[str, PoolPlan], former: Swarm | None, numbers: Iterator[int]) -> None:
+    def __init__(
+        self,
+        plans: Mapping[str, PoolPlan],
+        former: Swarm | None,
+        numbers: Iterator[int],
+        on_crash: Callable[[CrashReport], None],
+    ) -> None:
         """Of `former` those go on whose workers would be made the same way; `start` starts the others.
 
-        `numbers` are those that workers get.
+        `numbers` are those that workers get; `on_crash` is told of each that a document ended.
         """
         self.plans = plans
         self.pools: dict[str, RunningPool] = {}
@@ -27,7 +34,7 @@ class Swarm:
         for name, plan in plans.items():
             pool = None if former is None else former.pools.get(name)
             if pool is None or not pool.serves(plan):
-                pool = RunningPool(name, plan, numbers)
+                pool = RunningPool(name, plan, numbers, on_crash)
                 self.new.append(pool)
             self.pools[name] = pool
 

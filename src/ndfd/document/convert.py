@@ -7,6 +7,7 @@ are known only then; frozen pages are made and rendered one at a time.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import hashlib
 import time
@@ -34,6 +35,9 @@ MEDIA_TYPE = "application/pdf"
 PROBLEMS_MAX = 100
 
 OnPage = Callable[[PageReport], None]
+
+#: Read from a file once, before the process confines itself.
+_engine_name = functools.cache(pdftext.engine_name)
 
 
 def convert(data: Any, options: ConvertOptions, on_page: OnPage | None = None) -> tuple[bytes, ConversionReport]:
@@ -136,5 +140,5 @@ def _record(engine: pdftext.Document, drafts: list[PageDraft], data: Any, option
         metadata=engine.metadata(),
         pages=tuple(map(page_of, drafts)),
         outline=outline,
-        provenance=Provenance(ndfd.__version__, pdftext.engine_name(), IMPLEMENTATION, digest),
+        provenance=Provenance(ndfd.__version__, _engine_name(), IMPLEMENTATION, digest),
     )

@@ -13,6 +13,8 @@ class WorkerState(enum.StrEnum):
     STARTING = "starting"
     IDLE = "idle"
     BUSY = "busy"
+    #: Busy, and takes no other conversion.
+    DRAINING = "draining"
     DYING = "dying"
     DEAD = "dead"
 

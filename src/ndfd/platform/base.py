@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
+from ndfd.model.sandbox import Sandbox
 from ndfd.platform.channel import Channel
 
 
@@ -58,6 +59,20 @@ class WorkerLimits:
 
     #: Address space of the process, and size of any file or memfd it writes.
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How long processes waited for what they needed, in per cent of the last ten seconds."""
+
+    #: The time in which at least one could run and had no CPU.
+    cpu_percent: float
+    #: The time in which at least one waited for memory: for a page to be freed, or read back.
+    memory_percent: float
+
+
+#: The number that the descriptor of a worker's channel must have when it confines itself.
+WORKER_CHANNEL_FD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +278,10 @@ class Platform:
 
         return int(psutil.virtual_memory().total)
 
+    def pressure(self) -> Pressure | None:
+        """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
+        return None
+
     def user_id(self, name: str) -> int:
         """The number of a user; KeyError for one that this machine does not know."""
         # Not at the top: Windows has no such module.
@@ -270,9 +289,28 @@ class Platform:
 
         return pwd.getpwnam(name).pw_uid
 
-    def confine_worker(self, limits: WorkerLimits) -> None:
-        """Takes from this process, for good, what a worker does not need, before it sees a byte of a document."""
-        raise self._lacks("limits for workers")
+    def forget_environment(self) -> None:
+        """Empties the environment of this process, and what others see of it: it may hold secrets."""
+        raise self._lacks("a way to forget the environment")
+
+    def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
+        """Takes from this process, for good, what a worker does not need, before it sees a byte of a document.
+
+        Its channel must be at `WORKER_CHANNEL_FD`, everything that it will need must be loaded, and it must have one
+        thread. Returns the names of the measures that this host lacks; the others are in force.
+        """
+        raise self._lacks("confinement for workers")
+
+    def measure_confinement(self, limits: WorkerLimits) -> Sandbox:
+        """What `confine_worker` comes to on this host: measured and tried in children that end before it returns.
+
+        `WorkerStartFailed` when a confined process cannot live.
+        """
+        raise self._lacks("confinement for workers")
+
+    def system_call_name(self, number: int) -> str:
+        """Of the system call with this number, for messages."""
+        return f"call {number}"
 
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")

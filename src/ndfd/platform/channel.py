@@ -67,6 +67,14 @@ class Channel:
             return None
         return Message(bytes(self._buffer[:size]), descriptors)
 
+    def move_to(self, number: int) -> None:
+        """Gives the socket this descriptor number; what had it is closed."""
+        before = self._sock.detach()
+        os.dup2(before, number, inheritable=False)
+        if before != number:
+            os.close(before)
+        self._sock = socket.socket(fileno=number)
+
     def detach(self) -> int:
         """Gives up the socket without closing it; its descriptor."""
         return self._sock.detach()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import resource
@@ -14,18 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.errors import WorkerStartFailed
-from ndfd.platform import linux_cgroup
-from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
+from ndfd.model.sandbox import Sandbox
+from ndfd.platform import linux_attestation, linux_cgroup, linux_pressure, linux_sandbox, linux_syscalls
+from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
 #: struct ucred of unix(7): pid, uid, gid.
 _UCRED = struct.Struct("iII")
-
-# include/uapi/linux/prctl.h
-_PR_SET_DUMPABLE = 4
-_PR_SET_NO_NEW_PRIVS = 38
 
 
 class Linux(Platform):
@@ -154,37 +150,28 @@ class Linux(Platform):
         physical = super().usable_memory()
         return physical if limit is None else min(physical, limit)
 
-    def confine_worker(self, limits: WorkerLimits) -> None:
-        """no_new_privs, not dumpable, no core file, bounded address space, bounded files and memfds.
+    def pressure(self) -> Pressure | None:
+        """PSI, of the machine and of the control group."""
+        return linux_pressure.pressure()
 
-        Not yet: what it may open, connect to and call. RLIMIT_FSIZE bounds a memfd as it does a file; Python ignores
-        SIGXFSZ, so the write fails with EFBIG.
-        """
-        _set_limit(resource.RLIMIT_CORE, 0)
-        _set_limit(resource.RLIMIT_FSIZE, limits.memory_bytes)
-        _set_limit(resource.RLIMIT_AS, limits.memory_bytes)
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        # Nobody of the same user may ptrace it or read its memory, so one worker cannot reach into the next.
-        _prctl(_PR_SET_DUMPABLE, 0)
+    def forget_environment(self) -> None:
+        """Also /proc/PID/environ."""
+        linux_sandbox.forget_environment()
+
+    def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
+        """rlimits, no_new_privs, no capabilities, not dumpable, PR_SET_MDWE, Landlock, a filter of system calls."""
+        return linux_sandbox.confine(limits)
+
+    def measure_confinement(self, limits: WorkerLimits) -> Sandbox:
+        """What the kernel, the process itself and denied calls that were tried say."""
+        return linux_attestation.measure(limits)
+
+    def system_call_name(self, number: int) -> str:
+        """Of this machine's table."""
+        machine = linux_syscalls.this_machine()
+        return super().system_call_name(number) if machine is None else machine.name(number)
 
 
 def _listed(cpus: frozenset[int]) -> str:
     first = ", ".join(map(str, sorted(cpus)[:32]))
     return first if len(cpus) <= 32 else f"{first} and {len(cpus) - 32} more"
-
-
-def _set_limit(which: int, value: int) -> None:
-    hard = resource.getrlimit(which)[1]
-    if hard != resource.RLIM_INFINITY:
-        value = min(value, hard)
-    resource.setrlimit(which, (value, value))
-
-
-# Loaded before a worker is confined: afterwards it shall need no file.
-_libc = ctypes.CDLL(None, use_errno=True)
-
-
-def _prctl(option: int, value: int) -> None:
-    if _libc.prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl({option}, {value}): {os.strerror(number)}")

@@ -15,6 +15,7 @@ import msgspec
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, OutputFormat, PageReport
+from ndfd.model.crash import Crashes
 from ndfd.model.status import DaemonStatus
 
 
@@ -70,6 +71,10 @@ class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class GetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of io.ndfd.Service.GetStatus."""
+
+
+class GetCrashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.GetCrashes."""
 
 
 class GetConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,6 +142,7 @@ class MethodTypes(NamedTuple):
 
 CONVERT = "io.ndfd.Documents.Convert"
 GET_STATUS = "io.ndfd.Service.GetStatus"
+GET_CRASHES = "io.ndfd.Service.GetCrashes"
 GET_CONFIGURATION = "io.ndfd.Service.GetConfiguration"
 RELOAD = "io.ndfd.Service.Reload"
 GET_INFO = "org.varlink.service.GetInfo"
@@ -145,6 +151,7 @@ GET_INTERFACE_DESCRIPTION = "org.varlink.service.GetInterfaceDescription"
 METHODS = {
     CONVERT: MethodTypes(Convert, ConvertReply),
     GET_STATUS: MethodTypes(GetStatus, DaemonStatus),
+    GET_CRASHES: MethodTypes(GetCrashes, Crashes),
     GET_CONFIGURATION: MethodTypes(GetConfiguration, Configuration),
     RELOAD: MethodTypes(Reload, ReloadReport),
     GET_INFO: MethodTypes(GetInfo, ServiceInfo),

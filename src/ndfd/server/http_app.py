@@ -53,6 +53,7 @@ def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
             Route("/", routes.index, methods=["GET"]),
             Route("/v1/convert", routes.convert, methods=["POST"]),
             Route("/v1/status", routes.status, methods=["GET"]),
+            Route("/v1/crashes", routes.crashes, methods=["GET"]),
             Route("/v1/configuration", routes.configuration, methods=["GET"]),
             Route("/v1/reload", routes.reload, methods=["POST"]),
             Route("/health", routes.health, methods=["GET"]),
@@ -110,6 +111,10 @@ class _Routes:
     async def status(self, request: Request) -> Response:
         status = _generation(request).methods.status(request.state.peer)
         return Response(msgspec.json.encode(status), media_type="application/json")
+
+    async def crashes(self, request: Request) -> Response:
+        crashes = _generation(request).methods.crashes(request.state.peer)
+        return Response(msgspec.json.encode(crashes), media_type="application/json")
 
     async def configuration(self, request: Request) -> Response:
         configuration = _generation(request).methods.configuration(request.state.peer)

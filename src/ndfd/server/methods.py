@@ -15,10 +15,11 @@ from ndfd.admission import Limits, Spec, Usage, admit, check_size
 from ndfd.errors import ShuttingDown, UsageError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.crash import Crashes, CrashReport
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.model.status import DaemonStatus, WorkerState
 from ndfd.platform import Peer
-from ndfd.server.access import ACCESS, Rule, check_access
+from ndfd.server.access import ACCESS, Rule, administrators, check_access
 from ndfd.server.intake import document_size
 from ndfd.server.occupancy import Occupancy
 
@@ -88,6 +89,8 @@ class Daemon:
 
     status: Callable[[], DaemonStatus]
     configurations: Configurations
+    #: What is kept of workers that documents ended.
+    crashes: Callable[[], tuple[CrashReport, ...]]
     occupancy: Occupancy = field(default_factory=Occupancy)
 
 
@@ -135,6 +138,13 @@ class Methods:
         """What the daemon says of itself."""
         self._check_access("io.ndfd.Service.GetStatus", peer)
         return self._daemon.status()
+
+    def crashes(self, peer: Peer) -> Crashes:
+        """The last conversions that ended their workers: the caller's own, for administrators all."""
+        self._check_access("io.ndfd.Service.GetCrashes", peer)
+        every = administrators(peer, self._admins)
+        seen = tuple(crash for crash in self._daemon.crashes() if every or crash.uid == peer.uid)
+        return Crashes(self.generation, seen)
 
     def configuration(self, peer: Peer) -> Configuration:
         """Every value that holds, and where it comes from."""

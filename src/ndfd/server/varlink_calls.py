@@ -102,6 +102,7 @@ class VarlinkCalls:
         self._handlers: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             varlink_interfaces.CONVERT: self._convert,
             varlink_interfaces.GET_STATUS: self._get_status,
+            varlink_interfaces.GET_CRASHES: self._get_crashes,
             varlink_interfaces.GET_CONFIGURATION: self._get_configuration,
             varlink_interfaces.RELOAD: self._reload,
             varlink_interfaces.GET_INFO: self._get_info,
@@ -155,6 +156,10 @@ class VarlinkCalls:
     async def _get_status(self, exchange: Exchange) -> None:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetStatus)
         await exchange.send(exchange.answer.finish(exchange.methods.status(exchange.peer)))
+
+    async def _get_crashes(self, exchange: Exchange) -> None:
+        decode_parameters(exchange.take_parameters(), varlink_interfaces.GetCrashes)
+        await exchange.send(exchange.answer.finish(exchange.methods.crashes(exchange.peer)))
 
     async def _get_configuration(self, exchange: Exchange) -> None:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetConfiguration)

@@ -23,6 +23,11 @@ class Waiting(NamedTuple):
     fresh: bool = False
 
 
+def may_take(worker: Idle, asked: Waiting) -> bool:
+    """Whether it may ever take the conversion: no user's document reaches a worker that has seen another's."""
+    return worker.uid is None or (worker.uid == asked.uid and not asked.fresh)
+
+
 class Assignment(NamedTuple):
     """What to do now."""
 

@@ -5,38 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ndfd.errors import ConversionOutOfMemory
 from ndfd.model.status import WorkerState
+from ndfd.protocol.frames import JobFailed
+from ndfd.supervisor.conversion import OfJob
 from ndfd.supervisor.pooled_worker import PooledWorker
 
 #: Who goes first: one that is ready stays. A busy worker is not among them: it goes when its conversion has ended.
 _SPARE = {WorkerState.STARTING: 0, WorkerState.IDLE: 1}
+
+_GOING = {WorkerState.DRAINING, WorkerState.DYING}
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
     """How many workers, and how much of one."""
 
-    #: Worker processes that are kept when there is nothing to do.
+    #: Worker processes that there always are; with 0, the first conversion starts one.
     workers_min: int
-    #: Worker processes at most.
+    #: That there may be.
     workers_max: int
     #: Conversions after which a worker is replaced.
     jobs_per_worker: int
     #: Resident set above which an idle worker is replaced: what a parser keeps of its largest document is given back
     #: only so. Ten times what a fresh one has.
     rss_max_bytes: int = 1_000_000_000
-    #: Seconds without work after which a worker above `workers_min` ends.
+    #: Seconds after which workers above the minimum that nothing has needed end.
     idle_timeout_s: float = 60.0
-
-
-def wanted(limits: PoolLimits, in_flight: int, *, winding_down: bool) -> int:
-    """How many workers there should be; a pool that winds down keeps one for each conversion, and one for the next."""
-    return min(limits.workers_max, max(1, in_flight)) if winding_down else limits.workers_max
+    #: CPU time of one conversion in seconds; None for no limit.
+    cpu_s: float | None = None
 
 
 def surplus(workers: Iterable[PooledWorker], wanted: int) -> int:
     """How many of them are too many, those on their way out not counted; 0 or less when none is."""
-    return sum(worker.state is not WorkerState.DYING for worker in workers) - wanted
+    return sum(worker.state not in _GOING for worker in workers) - wanted
 
 
 def to_retire(workers: Iterable[PooledWorker], wanted: int) -> list[PooledWorker]:
@@ -45,3 +47,16 @@ def to_retire(workers: Iterable[PooledWorker], wanted: int) -> list[PooledWorker
     spare = [worker for worker in workers if worker.state in _SPARE]
     spare.sort(key=lambda worker: (_SPARE[worker.state], worker.since))
     return spare[: max(0, surplus(workers, wanted))]
+
+
+def worn_out(worker: PooledWorker, answer: OfJob, limits: PoolLimits, *, too_many: bool) -> str | None:
+    """Why a worker that has just answered is replaced; None when it is not."""
+    assert worker.process is not None
+    if isinstance(answer, JobFailed) and answer.code == ConversionOutOfMemory.code:
+        return "it ran out of memory"
+    if worker.served >= limits.jobs_per_worker:
+        return f"it has ended {worker.served} conversions"
+    if too_many:
+        return "there are more workers than are wanted"
+    rss_bytes = worker.process.resident_bytes()
+    return f"it holds {rss_bytes} bytes" if rss_bytes > limits.rss_max_bytes else None

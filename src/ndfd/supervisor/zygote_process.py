@@ -161,9 +161,9 @@ class ZygoteProcess:
                 self._fail_ready(error_from_code(code, text, hint=hint))
             case frames.SpawnFailed(worker=worker, reason=reason):
                 self._refuse(worker, WorkerStartFailed(f"no worker can be forked: {reason}"))
-            case frames.Exited(worker=worker, exit_code=exit_code):
+            case frames.Exited(worker=worker, exit_code=exit_code, rss_max_bytes=rss_max_bytes):
                 if (process := self._workers.pop(worker, None)) is not None:
-                    process.exited(exit_code)
+                    process.exited(exit_code, rss_max_bytes)
             case frames.Spawned():
                 raise WorkerProtocolError("a new worker came without its two descriptors")
 
@@ -176,7 +176,7 @@ class ZygoteProcess:
             os.close(pidfd)
             return
         channel = platform.channel_from_descriptor(channel_fd, frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
-        process = WorkerProcess(frame.pid, channel, pidfd, request.events)
+        process = WorkerProcess(frame.pid, channel, pidfd, request.events, self._options.memory_bytes)
         self._workers[frame.worker] = process
         request.answer.set_result(process)
 

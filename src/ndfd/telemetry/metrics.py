@@ -17,10 +17,15 @@ from prometheus_client.registry import Collector
 
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, OutputFormat
+from ndfd.model.crash import CrashReport
 from ndfd.model.status import DaemonStatus, WorkerState
 
 #: Seconds: a page takes milliseconds, a book seconds, a bomb the deadline.
 _DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+
+#: Those of a worker that has a conversion.
+_AT_WORK = (WorkerState.BUSY, WorkerState.DRAINING)
 
 
 class Metrics:
@@ -49,6 +54,12 @@ class Metrics:
             buckets=_DURATION_BUCKETS_S,
             registry=self._registry,
         )
+        self._crashes = Counter(
+            "ndfd_worker_ends",
+            "Workers that a document ended, by cause (crash, timeout, memory, cpu, sandbox_violation, protocol).",
+            ["cause"],
+            registry=self._registry,
+        )
         self._reload_successful = Gauge(
             "ndfd_config_last_reload_successful",
             "Whether the last configuration that was read could be used.",
@@ -75,6 +86,10 @@ class Metrics:
         self._pages.labels("partial").inc(report.pages_partial)
         self._pages.labels("failed").inc(report.pages_failed)
         self._durations.observe(duration_s)
+
+    def crashed(self, report: CrashReport) -> None:
+        """Counts a worker that a document ended."""
+        self._crashes.labels(report.cause.value).inc()
 
     def failed(self, output: OutputFormat, error: NdfdError, duration_s: float) -> None:
         """Counts a conversion that ended in an error."""
@@ -135,7 +150,7 @@ def _of_workers(status: DaemonStatus) -> Iterator[Metric]:
     kinds = dict.fromkeys((pool.name, pool.role) for pool in status.pools)
     kinds |= dict.fromkeys((worker.pool, worker.role) for worker in alive)
     by_kind = {kind: [worker for worker in alive if (worker.pool, worker.role) == kind] for kind in kinds}
-    busy = {kind: sum(worker.state is WorkerState.BUSY for worker in each) for kind, each in by_kind.items()}
+    busy = {kind: sum(worker.state in _AT_WORK for worker in each) for kind, each in by_kind.items()}
     rss = {kind: sum(worker.rss_bytes for worker in each) for kind, each in by_kind.items()}
     yield _by_kind("neuraldocflow_active_agents", "Worker processes that convert a document now.", busy)
     yield _by_kind("ndfd_workers", "Worker processes.", {kind: len(each) for kind, each in by_kind.items()})

@@ -19,9 +19,10 @@ from typing import NamedTuple, NoReturn
 
 from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
+from ndfd.model.sandbox import Sandbox
 from ndfd.protocol import frames
 from ndfd.worker import serve
-from ndfd.worker.engine import Convert, Prepare
+from ndfd.worker.engine import Engine, Prepare
 
 
 def main(prepare: Prepare, arguments: Sequence[str]) -> int:
@@ -42,15 +43,19 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
                 "LimitNICE= of systemd\n"
             )
         engine = prepare(options.font_dir)
+        # Neither the workers nor this process need it any more.
+        platform.forget_environment()
+        gc.freeze()
+        limits = platform.WorkerLimits(options.memory_limit)
+        sandbox = platform.measure_confinement(limits)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
         if known is not error:
             traceback.print_exc()
         channel.send(frames.encode(frames.ZygoteFailed(known.code, known.message, known.hint)))
         return known.exit_status
-    gc.freeze()
-    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status)))
-    Nursery(channel, engine.convert, platform.WorkerLimits(options.memory_limit)).serve()
+    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status, sandbox)))
+    Nursery(channel, engine, limits, sandbox).serve()
     return 0
 
 
@@ -76,10 +81,13 @@ class _Child(NamedTuple):
 class Nursery:
     """The workers of this zygote, by the descriptors that tell their end."""
 
-    def __init__(self, channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits) -> None:
+    def __init__(
+        self, channel: platform.Channel, engine: Engine, limits: platform.WorkerLimits, sandbox: Sandbox
+    ) -> None:
         self._channel = channel
-        self._convert = convert
+        self._engine = engine
         self._limits = limits
+        self._sandbox = sandbox
         self._decoder = frames.FrameDecoder[frames.ToZygote](frames.ToZygote)
         self._children: dict[int, _Child] = {}
         self._poll = select.poll()
@@ -136,7 +144,7 @@ class Nursery:
         """Never returns into the zygote's code, whatever happens."""
         status = EX_SOFTWARE
         try:
-            serve.serve(channel, self._convert, self._limits)
+            serve.serve(channel, self._engine, self._limits, self._sandbox)
             status = os.EX_OK
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else EX_SOFTWARE
@@ -150,8 +158,9 @@ class Nursery:
         child = self._children.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        exit_code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
-        self._channel.send(frames.encode(frames.Exited(child.worker, child.pid, exit_code)))
+        _, status, usage = os.wait4(child.pid, 0)
+        exited = frames.Exited(child.worker, child.pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+        self._channel.send(frames.encode(exited))
 
     def _refuse(self, worker: int, error: OSError) -> None:
         self._channel.send(frames.encode(frames.SpawnFailed(worker, error.strerror or str(error))))
