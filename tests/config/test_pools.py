@@ -126,12 +126,6 @@ def test_every_role_that_is_to_come_is_refused_by_its_name(tmp_path: Path) -> No
     assert not set(ROLES_TO_COME) & set(Role)
 
 
-def test_a_rule_says_nothing_of_a_value_that_could_not_be_read(tmp_path: Path) -> None:
-    text = '[swarm]\nmin_workers = "lots"\nworkers = 9\n[swarm.pools.bulk]\nmax = 3\n'
-    (said,) = mistakes(tmp_path, text)
-    assert said.startswith("2:15: swarm.min_workers: 'lots' cannot be used")
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [

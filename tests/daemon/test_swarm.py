@@ -27,7 +27,7 @@ BAD = ZygoteOptions(GOOD.memory_bytes, command=("false",))
 
 
 def plan(zygote: ZygoteOptions = GOOD, workers: int = 1) -> PoolPlan:
-    return PoolPlan(Role.EXTRACTOR, zygote, PoolLimits(workers, workers, 100))
+    return PoolPlan(Role.EXTRACTOR, zygote, PoolLimits(workers_min=workers, workers_max=workers, jobs_per_worker=100))
 
 
 def swarm(plans: Mapping[str, PoolPlan], former: Swarm | None = None) -> Swarm:
@@ -136,8 +136,8 @@ def test_what_a_pool_is_told_is_what_the_configuration_says_of_it() -> None:
         "swarm.pools.bulk.priority=low",
         "swarm.pools.bulk.idle_timeout=5s",
     )
-    assert plans["default"].limits == PoolLimits(3, 3, 7, idle_timeout_s=60.0)
-    assert plans["bulk"].limits == PoolLimits(0, 5, 7, idle_timeout_s=5.0)
+    assert plans["default"].limits == PoolLimits(workers_min=3, workers_max=3, jobs_per_worker=7, idle_timeout_s=60.0)
+    assert plans["bulk"].limits == PoolLimits(workers_min=0, workers_max=5, jobs_per_worker=7, idle_timeout_s=5.0)
     assert (plans["bulk"].options.memory_bytes, plans["bulk"].options.nice) == (2 * 10**9, 10)
     assert (plans["default"].options.memory_bytes, plans["default"].options.nice) == (10**9, 0)
 

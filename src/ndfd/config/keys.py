@@ -171,7 +171,7 @@ def _family(group: str, field: FieldInfo) -> Family:
     return Family(
         group,
         get_args(names)[1],
-        (members.__doc__ or "").strip(),
+        " ".join((members.__doc__ or "").split()),
         MappingProxyType({name: _key(table, name, its_field) for name, its_field in members.model_fields.items()}),
     )
 

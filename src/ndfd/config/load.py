@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from ndfd.config.context import CONFIG_DIR_VARIABLE, DEVELOPMENT, ENV_VARIABLE, 
 from ndfd.config.credentials import read_credentials
 from ndfd.config.environment import read_environment
 from ndfd.config.flags import read_flags
-from ndfd.config.keys import KEYS, Key, find_key, keys_with
+from ndfd.config.keys import KEYS, Key, keys_with
 from ndfd.config.layer import Layer
 from ndfd.config.reading import is_there
 from ndfd.config.settings import Settings
@@ -186,16 +186,10 @@ def _broken_rules(error: ValidationError, resolved: Mapping[str, Setting], refus
         group = ".".join(map(str, fault["loc"]))
         keys = [f"{group}.{key}" if group else key for key in fault["ctx"]["keys"]]
         # A rule about a key that could not be read says nothing: its default stood in for it.
-        if refused.isdisjoint((*keys, *_fallbacks(keys))):
+        if refused.isdisjoint(keys):
             at = max((resolved[key] for key in keys), key=lambda setting: _strength(setting.origin))
             mistakes.append(Mistake(at.origin, fault["msg"], at.key))
     return mistakes
-
-
-def _fallbacks(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        if (key := find_key(path)) is not None and key.fallback is not None:
-            yield key.fallback
 
 
 def _place(origin: Origin) -> tuple[int, int]:

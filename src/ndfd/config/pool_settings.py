@@ -25,7 +25,8 @@ IDLE_TIMEOUT_S = 60.0
 
 
 class PoolSettings(Group):
-    """A pool of workers of its own, for callers who ask for it by this name; what is left out is as in [swarm]."""
+    """A pool of workers for callers who ask for it by this name; what is left out is as in [swarm]. In the name of a
+    variable, _ stands for each - of the pool's."""
 
     role: Annotated[Role, RoleName(Role)] = key(
         Role.EXTRACTOR, "What the workers do: an extractor makes structured text of documents.", Effect.NEW_WORKERS

@@ -52,8 +52,8 @@ class RuntimeSettings(_Group):
         int | Share | Literal["unlimited"], kinds.Size(256 * 1000**2, words=("unlimited",), share=True)
     ] = _key(
         "unlimited",
-        "Memory that all workers together may take. An automatic number of workers becomes as many as fit, with "
-        "[swarm] worker_memory each; a fixed number that does not fit is refused.",
+        "Memory that the workers of all pools together may take, each with the whole of its own limit. Pools with an "
+        "automatic number of workers share what the others leave; fixed numbers that do not fit are refused.",
     )
 
 
