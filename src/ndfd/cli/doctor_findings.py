@@ -127,16 +127,17 @@ def _engine(engine: EngineStatus) -> Iterator[Check]:
 def _fitting(context: Context | None, settings: Settings) -> tuple[int, list[Check]]:
     """The number of workers, and what of the configuration does not fit this machine."""
     # The whole daemon, 250 ms: what it refuses at its start is asked of it.
-    from ndfd.daemon.parts import admin_uids, worker_count, zygote_options
+    from ndfd.daemon.parts import admin_uids, pool_plans, worker_counts
 
     asked: list[Callable[[], object]] = [lambda: admin_uids(settings.security)]
     if context is not None:
-        asked.append(lambda: zygote_options(context, settings.swarm, settings.sandbox, settings.document))
+        asked.append(lambda: pool_plans(context, settings))
     misfits = [check for each in asked if (check := _misfit(each)) is not None]
     try:
-        return worker_count(settings.runtime, settings.swarm), misfits
-    except ConfigError as error:
-        return 1, [*misfits, Check("configuration", "this machine", Verdict.FAILURE, error.message, error.hint)]
+        return sum(worker_counts(settings.runtime, settings.swarm).values()), misfits
+    except ConfigError:
+        # Said by the plans of the pools.
+        return 1, misfits
 
 
 def _misfit(asked: Callable[[], object]) -> Check | None:

@@ -10,11 +10,10 @@ import contextlib
 import errno
 import os
 import platform
-import re
 import socket
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ndfd.errors import NotSupported, SocketError
 from ndfd.model.host import Host
 from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
+from ndfd.platform.cjk_fonts import CJK_FONT
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,16 @@ class WorkerLimits:
 
     #: Address space of the process, and size of any file or memfd it writes.
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How long processes waited for what they needed, in per cent of the last ten seconds."""
+
+    #: The time in which at least one could run and had no CPU.
+    cpu_percent: float
+    #: The time in which at least one waited for memory: for a page to be freed, or read back.
+    memory_percent: float
 
 
 #: The number that the descriptor of a worker's channel must have when it confines itself.
@@ -133,7 +143,7 @@ class Platform:
             # Unreadable folders are passed over: os.walk's default.
             for folder, subfolders, files in os.walk(root):
                 subfolders.sort()
-                if any(_CJK_FONT.match(name) for name in files):
+                if any(CJK_FONT.match(name) for name in files):
                     found[Path(folder)] = None
         return tuple(found)
 
@@ -254,6 +264,15 @@ class Platform:
         """
         raise self._lacks("a choice of CPUs")
 
+    def add_nice(self, increment: int) -> bool:
+        """Adds to the nice value of this process, and of every one that it starts from now on (nice(2)).
+
+        False, with the value as it was, when this process may not take so much from it.
+        """
+        if increment == 0:
+            return True
+        raise self._lacks("priorities of processes")
+
     def usable_memory(self) -> int:
         """Bytes of memory that this process and its children could use at most."""
         # Not at the top: every client imports this module, and few ask.
@@ -275,6 +294,10 @@ class Platform:
             user_namespaces=None,
             clock_synchronized=None,
         )
+
+    def pressure(self) -> Pressure | None:
+        """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
+        return None
 
     def user_id(self, name: str) -> int:
         """The number of a user; KeyError for one that this machine does not know."""
@@ -305,6 +328,10 @@ class Platform:
     def seen_confinement(self, pid: int) -> Seen | None:
         """The kernel's word on a process, which the process cannot forge; None where it cannot be had."""
         return None
+
+    def system_call_name(self, number: int) -> str:
+        """Of the system call with this number, for messages."""
+        return f"call {number}"
 
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")
@@ -342,50 +369,3 @@ def _reason(error: OSError, path: Path) -> str:
         # on Linux (unix(7)), 103 on macOS.
         return f"the path is too long for a local socket ({len(os.fsencode(path))} bytes)"
     return error.strerror
-
-
-def _pattern(names: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(names)}).*\.(?:tt[cf]|ot[cf]|dfont)\Z", re.IGNORECASE)
-
-
-#: Beginnings of the file names of fonts that are known to cover CJK, as distributions and vendors ship them.
-_CJK_FONT = _pattern(
-    (
-        "DroidSansFallback",
-        r"Noto(?:Sans|Serif)(?:Mono)?(?:CJK|SC|TC|HK|JP|KR)",
-        r"SourceHan(?:Sans|Serif|Mono)",
-        "wqy-",
-        "uming",
-        "ukai",
-        r"ipa[gm](?:p|ui)?(?=\.)",
-        "ipaex",
-        "Takao",
-        r"VL-(?:P)?Gothic",
-        "Nanum",
-        "Baekmuk",
-        "UnBatang",
-        "unifont",
-        # macOS
-        "PingFang",
-        "Hiragino",
-        "ヒラギノ",
-        "STHeiti",
-        "Songti",
-        "AppleSDGothicNeo",
-        "AppleGothic",
-        "Arial Unicode",
-        # Windows
-        "msyh",
-        "simsun",
-        "simhei",
-        "msjh",
-        "mingliu",
-        "msgothic",
-        "msmincho",
-        "meiryo",
-        "YuGoth",
-        "malgun",
-        "batang",
-        "gulim",
-    )
-)

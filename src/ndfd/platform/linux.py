@@ -17,8 +17,8 @@ import msgspec
 from ndfd.errors import WorkerStartFailed
 from ndfd.model.host import Host
 from ndfd.model.sandbox import Sandbox, Seen
-from ndfd.platform import linux_attestation, linux_cgroup, linux_host, linux_sandbox
-from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
+from ndfd.platform import linux_attestation, linux_cgroup, linux_host, linux_pressure, linux_sandbox, linux_syscalls
+from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
@@ -154,6 +154,14 @@ class Linux(Platform):
                 hint=f"mend [swarm] cpus; allowed are {_listed(allowed)}",
             )
 
+    def add_nice(self, increment: int) -> bool:
+        """nice(2). To take from it needs CAP_SYS_NICE, or room below RLIMIT_NICE (getrlimit(2))."""
+        try:
+            os.nice(increment)
+        except PermissionError:
+            return False
+        return True
+
     def usable_memory(self) -> int:
         """The machine's, or the limit of the control group when that is lower."""
         limit = linux_cgroup.memory_limit()
@@ -177,6 +185,10 @@ class Linux(Platform):
             clock_synchronized=linux_host.clock_synchronized(),
         )
 
+    def pressure(self) -> Pressure | None:
+        """PSI, of the machine and of the control group."""
+        return linux_pressure.pressure()
+
     def forget_environment(self) -> None:
         """Also /proc/PID/environ."""
         linux_sandbox.forget_environment()
@@ -192,6 +204,11 @@ class Linux(Platform):
     def seen_confinement(self, pid: int) -> Seen | None:
         """/proc/PID/status; some 40 microseconds."""
         return linux_attestation.seen(pid)
+
+    def system_call_name(self, number: int) -> str:
+        """Of this machine's table."""
+        machine = linux_syscalls.this_machine()
+        return super().system_call_name(number) if machine is None else machine.name(number)
 
 
 def _listed(cpus: frozenset[int]) -> str:

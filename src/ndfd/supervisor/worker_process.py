@@ -13,7 +13,7 @@ from ndfd.errors import WorkerProtocolError
 from ndfd.model.sandbox import Confinement
 from ndfd.platform import Channel, Message
 from ndfd.protocol import frames
-from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.supervisor.spawner import End, WorkerEvents
 
 #: Seconds to wait for the zygote to say how a worker ended, after the kernel said that it has. It takes the zygote well
 #: under a millisecond; past this it is taken for stuck, and the exit code for unknown.
@@ -34,10 +34,17 @@ class WorkerProcess:
     """
 
     def __init__(
-        self, pid: int, channel: Channel, pidfd: int, events: WorkerEvents, confinement: Confinement | None = None
+        self,
+        pid: int,
+        channel: Channel,
+        pidfd: int,
+        events: WorkerEvents,
+        memory_bytes: int,
+        confinement: Confinement | None = None,
     ) -> None:
         """`confinement` goes into each of its reports, whatever it says itself."""
         self.pid = pid
+        self._memory_bytes = memory_bytes
         self._confinement = confinement
         self._channel = channel
         self._pidfd = pidfd
@@ -46,6 +53,7 @@ class WorkerProcess:
         self._listening = True
         self._over = False
         self._exit_code: int | None = None
+        self._rss_max_bytes = 0
         self._has_zygote = True
         self._exit_code_timer: asyncio.TimerHandle | None = None
         channel.setblocking(False)
@@ -66,9 +74,9 @@ class WorkerProcess:
         """Only while the pidfd is held is the number this process's own."""
         return platform.resident_bytes(self.pid) if self._pidfd >= 0 else 0
 
-    def exited(self, exit_code: int) -> None:
+    def exited(self, exit_code: int, rss_max_bytes: int) -> None:
         """The zygote reaped it."""
-        self._exit_code = exit_code
+        self._exit_code, self._rss_max_bytes = exit_code, rss_max_bytes
         if self._over:
             self._finish()
 
@@ -146,4 +154,4 @@ class WorkerProcess:
         self._channel.close()
         os.close(self._pidfd)
         self._pidfd = -1
-        self._events.ended(self._exit_code)
+        self._events.ended(End(self._exit_code, self._rss_max_bytes, self._memory_bytes))

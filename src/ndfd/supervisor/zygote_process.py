@@ -44,6 +44,8 @@ class ZygoteOptions:
     cpus: frozenset[int] | None = None
     #: Measures of confinement that its workers may lack (`ndfd.model.measures`).
     allow: frozenset[str] = frozenset()
+    #: What is added to its nice value, and so to its workers', as far as this process may.
+    nice: int = 0
     #: Its environment and its workers'; None for this process's.
     environment: Mapping[str, str] | None = None
     #: The program; a frozen daemon names itself here.
@@ -179,9 +181,9 @@ class ZygoteProcess:
                 self._fail_ready(error_from_code(code, text, hint=hint))
             case frames.SpawnFailed(worker=worker, reason=reason):
                 self._refuse(worker, WorkerStartFailed(f"no worker can be forked: {reason}"))
-            case frames.Exited(worker=worker, exit_code=exit_code):
+            case frames.Exited(worker=worker, exit_code=exit_code, rss_max_bytes=rss_max_bytes):
                 if (process := self._workers.pop(worker, None)) is not None:
-                    process.exited(exit_code)
+                    process.exited(exit_code, rss_max_bytes)
             case frames.Spawned():
                 raise WorkerProtocolError("a new worker came without its two descriptors")
 
@@ -220,7 +222,9 @@ class ZygoteProcess:
         if request is None or request.answer.done():
             fresh.give_up()
             return
-        process = WorkerProcess(fresh.pid, fresh.channel, fresh.pidfd, request.events, confinement)
+        process = WorkerProcess(
+            fresh.pid, fresh.channel, fresh.pidfd, request.events, self._options.memory_bytes, confinement
+        )
         self._workers[worker] = process
         request.answer.set_result(process)
 
@@ -308,6 +312,8 @@ def _command(options: ZygoteOptions, channel: Channel) -> list[str]:
     command = [*options.command, "--channel", str(channel.fileno()), "--memory-limit", str(options.memory_bytes)]
     if options.cpus is not None:
         command += ["--cpus", ",".join(map(str, sorted(options.cpus)))]
+    if options.nice:
+        command += ["--nice", str(options.nice)]
     for folder in options.font_dirs:
         command += ["--font-dir", str(folder)]
     return command

@@ -33,6 +33,8 @@ class Engine(NamedTuple):
 
     status: EngineStatus
     convert: Convert
+    #: `ndfd.native.violations.tell`.
+    tell_violations: Callable[[int, bytes], bool]
 
 
 #: Makes the engine ready; takes the folders of the fallback fonts.
