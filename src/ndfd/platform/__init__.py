@@ -43,6 +43,7 @@ run_on_cpus = _host.run_on_cpus
 pressure = _host.pressure
 add_nice = _host.add_nice
 user_id = _host.user_id
+allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
@@ -59,6 +60,7 @@ __all__ = [
     "SocketDirs",
     "WorkerLimits",
     "add_nice",
+    "allocator_environment",
     "allowed_cpus",
     "channel_from_descriptor",
     "channel_pair",
