@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 
@@ -100,7 +101,8 @@ def test_workers_that_keep_being_killed_open_the_circuit_and_it_closes_by_itself
         async with running(workers=2) as it:
             while it.pool.snapshot().available:
                 for pid in pids(it):
-                    os.kill(pid, signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 await asyncio.sleep(0.001)
             call = asyncio.create_task(it.convert("echo too early", deadline_s=600))
             with pytest.raises(SwarmCircuitOpen, match="an idle worker was killed by SIGKILL"):

@@ -25,7 +25,7 @@ from ndfd.daemon.running_pool import PoolPlan
 from ndfd.errors import ConfigError
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.server.generation import DoorLimits
-from ndfd.supervisor import PoolLimits, ZygoteOptions
+from ndfd.supervisor import PoolLimits, Reuse, ZygoteOptions
 
 
 def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
@@ -41,6 +41,7 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
             workers_max=workers[name],
             jobs_per_worker=settings.swarm.jobs_per_worker,
             idle_timeout_s=pool.idle_timeout,
+            reuse=Reuse(settings.sandbox.reuse),
             cpu_s=None if settings.swarm.worker_cpu == "unlimited" else settings.swarm.worker_cpu,
         )
         plans[name] = PoolPlan(pool.role, zygote_options(context, name, pool, settings.document), limits)

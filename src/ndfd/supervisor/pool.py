@@ -31,7 +31,7 @@ from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.renewal import Renewal
 from ndfd.supervisor.snapshot import Snapshot
 from ndfd.supervisor.spawner import Clock, End, Spawner
-from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, worn_out
+from ndfd.supervisor.staffing import PoolLimits, idle_for_work, outlived, spares, surplus, to_retire, worn_out
 from ndfd.supervisor.states import Action, Event
 from ndfd.supervisor.zygote_process import ending
 
@@ -73,7 +73,7 @@ class Pool:
         self._closing = False
         self._stopping = False
         self._changes = Changes()
-        self._renewal = Renewal(self._workers, self._wanted, self._changes)
+        self._renewal = Renewal(self._workers, self._places, self._changes)
         self._succeeded = self._failed = self._pages = 0
 
     # What callers do
@@ -155,11 +155,10 @@ class Pool:
         Missing workers are started, each beside those on their way out only when one of them has ended: there are
         never more processes than the higher of both numbers. Surplus ones end at once, or with their conversion.
         """
-        self._limits = limits
+        former, self._limits = self._limits, limits
         self._scaling.reconfigure(limits)
-        for worker in [each for each in self._workers.values() if each.state is WorkerState.IDLE]:
-            if worker.served >= limits.jobs_per_worker:
-                self._apply(worker, Event.CONDEMNED)
+        for worker in outlived(self._workers.values(), former, limits):
+            self._apply(worker, Event.RETIRED)
         self._rescale()
 
     async def renew(self) -> None:
@@ -216,8 +215,9 @@ class Pool:
         busy = sum(worker.state in (WorkerState.BUSY, WorkerState.DRAINING) for worker in self._workers.values())
         plan = assign(
             (conversion.waiting() for conversion in self._waiting),
-            (worker.idle() for worker in idle),
-            coming=self._wanted() - len(idle) - busy,
+            (worker.idle() for worker in idle[: idle_for_work(self._limits, self._wanted(), self._workers.values())]),
+            coming=self._places() - len(idle) - busy,
+            reuse=self._limits.reuse,
         )
         given = [(self._waiting[position], self._workers[number]) for position, number in plan.give.items()]
         for conversion, worker in given:
@@ -265,6 +265,9 @@ class Pool:
         # A circuit that is open closes only by a worker on trial, even where none is wanted otherwise.
         return self._scaling.wanted if self._breaker.is_closed else max(self._scaling.wanted, 1)
 
+    def _places(self) -> int:
+        return self._wanted() + spares(self._limits, self._wanted())
+
     def _rescale(self) -> None:
         """After every change of what there is to do, or of what may be had."""
         if self._engine is None or self._stopping:
@@ -275,13 +278,13 @@ class Pool:
         self._retire_surplus()
 
     def _retire_surplus(self) -> None:
-        for worker in to_retire(self._workers.values(), self._wanted()):
+        for worker in to_retire(self._workers.values(), self._places()):
             self._apply(worker, Event.RETIRED)
 
     def _fill(self) -> None:
         if self._engine is None or self._stopping:
             return
-        for _ in range(self._breaker.startable(self._wanted() - len(self._workers), self._workers.values())):
+        for _ in range(self._breaker.startable(self._places() - len(self._workers), self._workers.values())):
             worker = PooledWorker(next(self._numbers), self._clock.time(), self._received, self._violated, self._ended)
             self._workers[worker.number] = worker
             self._launcher.launch(worker)
@@ -293,7 +296,7 @@ class Pool:
             return
         ready = [worker.idle() for worker in self._workers.values() if worker.is_ready]
         for conversion in list(self._waiting):
-            if not any(may_take(each, conversion.waiting()) for each in ready):
+            if not any(may_take(each, conversion.waiting(), self._limits.reuse) for each in ready):
                 self._waiting.remove(conversion)
                 conversion.fail(self._breaker.error())
 
@@ -353,7 +356,7 @@ class Pool:
     def _answered(self, worker: PooledWorker, frame: OfJob) -> None:
         worker.conversion = None
         worker.served += 1
-        too_many = surplus(self._workers.values(), self._wanted()) > 0
+        too_many = surplus(self._workers.values(), self._places()) > 0
         worn = worn_out(worker, frame, self._limits, too_many=too_many)
         if (reason := "it is renewed" if self._renewal.is_due(worker) else worn) is not None:
             _log.info("a worker is replaced", worker=worker.number, reason=reason)
@@ -392,7 +395,7 @@ class Pool:
             self._waiting.appendleft(conversion)
 
     def _report(self, error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End) -> None:
-        if self._on_crash is not None and self._engine is not None:
-            report = crash_report(error, conversion, worker, end, self._engine.name)
-            if report is not None:
-                self._on_crash(report)
+        engine = "" if self._engine is None else self._engine.name
+        report = crash_report(error, conversion, worker, end, engine)
+        if report is not None and self._on_crash is not None:
+            self._on_crash(report)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ndfd.errors import ConversionOutOfMemory
 from ndfd.model.status import WorkerState
 from ndfd.protocol.frames import JobFailed
+from ndfd.supervisor.assignment import Reuse
 from ndfd.supervisor.conversion import OfJob
 from ndfd.supervisor.pooled_worker import PooledWorker
 
@@ -34,6 +35,37 @@ class PoolLimits:
     idle_timeout_s: float = 60.0
     #: CPU time of one conversion in seconds; None for no limit.
     cpu_s: float | None = None
+    #: Which further documents a worker may see.
+    reuse: Reuse = Reuse.UID
+
+
+#: Fresh workers kept ready beside those at work, where each document has one of its own: a fork takes a few
+#: milliseconds and a conversion rarely less, so that a few are never all used up.
+_SPARES_MAX = 4
+
+
+def spares(limits: PoolLimits, wanted: int) -> int:
+    """How many workers are kept beside the `wanted` ones, for those that come after the present documents."""
+    return min(wanted, _SPARES_MAX) if limits.reuse is Reuse.NEVER else 0
+
+
+def idle_for_work(limits: PoolLimits, wanted: int, workers: Iterable[PooledWorker]) -> int | None:
+    """How many of the idle may be given work, so that no more than are wanted are at it; None for all of them."""
+    if not spares(limits, wanted):
+        return None
+    return max(0, wanted - sum(worker.state is WorkerState.BUSY for worker in workers))
+
+
+def outlived(workers: Iterable[PooledWorker], former: PoolLimits, limits: PoolLimits) -> list[PooledWorker]:
+    """The workers that other limits leave no further document."""
+    # What a worker has seen under the former rule may be more than this one allows.
+    stricter = limits.reuse is not former.reuse and limits.reuse is not Reuse.ANY
+    return [
+        worker
+        for worker in workers
+        if (worker.state is WorkerState.IDLE and worker.served >= limits.jobs_per_worker)
+        or (worker.state in (WorkerState.IDLE, WorkerState.BUSY) and worker.uid is not None and stricter)
+    ]
 
 
 def surplus(workers: Iterable[PooledWorker], wanted: int) -> int:
@@ -54,6 +86,8 @@ def worn_out(worker: PooledWorker, answer: OfJob, limits: PoolLimits, *, too_man
     assert worker.process is not None
     if isinstance(answer, JobFailed) and answer.code == ConversionOutOfMemory.code:
         return "it ran out of memory"
+    if limits.reuse is Reuse.NEVER:
+        return "it has seen a document"
     if worker.served >= limits.jobs_per_worker:
         return f"it has ended {worker.served} conversions"
     if too_many:
