@@ -236,6 +236,30 @@ def test_a_fresh_worker_that_speaks_before_any_document_counts_and_does_not_loop
     run(body())
 
 
+def test_while_it_is_open_an_idle_worker_of_another_user_is_not_given_up_for_those_who_wait() -> None:
+    async def body() -> None:
+        async with scene(workers=3) as it:
+            theirs, mine, lost = it.spawner.alive
+            calls = [await it.ask(uid=1), await it.ask(uid=2)]
+            done(theirs)
+            for _ in range(FAILURES_MAX):
+                for worker in it.spawner.alive:
+                    if worker not in (theirs, mine):
+                        worker.end(1)
+                await settle()
+                if "circuit" not in "".join(it.pool.snapshot().warnings):
+                    await passing(it, 0.5)
+            calls += [await it.ask(uid=2), await it.ask(uid=2)]
+            assert it.spawner.alive == [theirs, mine]
+            for _ in range(3):
+                done(mine)
+                await settle()
+            await asyncio.gather(*calls)
+            assert lost.over
+
+    run(body())
+
+
 class StillbornSpawner(FakeSpawner):
     """Its workers have ended when they are told of; with `late` they come when nobody waits for them any more."""
 

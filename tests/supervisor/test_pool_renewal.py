@@ -8,6 +8,7 @@ import pytest
 
 from ndfd.errors import ShuttingDown, WorkerStartFailed
 from ndfd.model.status import WorkerState
+from ndfd.supervisor import PoolLimits
 from ndfd.testing import FakeSpawner
 from tests.supervisor.fake_pool import Scene, done, passing, run, scene, settle
 
@@ -113,6 +114,22 @@ def test_a_worker_that_drains_takes_nothing_of_what_waits() -> None:
             assert len(old.jobs) == 1
             done(it.worker)
             await asyncio.gather(first, second)
+
+    run(body())
+
+
+def test_a_worker_that_drains_is_not_counted_when_others_are_too_many() -> None:
+    async def body() -> None:
+        async with scene(workers=2) as it:
+            call = await it.ask()
+            task = await renew(it)
+            assert sorted(states(it)) == [WorkerState.DRAINING, WorkerState.IDLE]
+            it.pool.reconfigure(PoolLimits(1, 1, 100))
+            await settle()
+            assert sorted(states(it)) == [WorkerState.DRAINING, WorkerState.IDLE]
+            done(it.spawner.alive[0])
+            await asyncio.gather(call, task)
+            assert states(it) == [WorkerState.IDLE]
 
     run(body())
 

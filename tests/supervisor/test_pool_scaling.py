@@ -203,8 +203,9 @@ def test_a_pool_of_zero_that_cannot_start_a_worker_says_so_soon_and_recovers_by_
             await passing(it, 1)
             with pytest.raises(SwarmCircuitOpen, match="too many processes"):
                 await call
+            await passing(it, IDLE_S + 40)
             it.spawner.refusal = None
-            await passing(it, 5)
+            await passing(it, 35)
             assert it.pool.snapshot().available
             assert it.pool.snapshot().warnings == ()
             await finish(it, await it.ask())

@@ -20,6 +20,7 @@ from ndfd.errors import (
     WorkerProtocolError,
 )
 from ndfd.model.crash import CrashCause, CrashReport, Stage
+from ndfd.model.status import EngineStatus
 from ndfd.supervisor.conversion import Conversion
 from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.spawner import End
@@ -65,7 +66,7 @@ def is_final(error: NdfdError) -> bool:
 
 
 def crash_report(
-    error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End, engine: str
+    error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End, engine: EngineStatus | None
 ) -> CrashReport | None:
     """What is kept of it; None for an end that no document brought about, such as a cancellation."""
     cause = _CAUSES.get(type(error))
@@ -83,7 +84,7 @@ def crash_report(
         attempt=1 if conversion.death is None else 2,
         size_bytes=os.fstat(conversion.document_fd).st_size,
         format=conversion.options.format,
-        engine=engine,
+        engine="" if engine is None else engine.name,
         version=ndfd.__version__,
         worker=worker.number,
         pid=0 if worker.process is None else worker.process.pid,

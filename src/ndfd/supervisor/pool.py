@@ -395,7 +395,6 @@ class Pool:
             self._waiting.appendleft(conversion)
 
     def _report(self, error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End) -> None:
-        engine = "" if self._engine is None else self._engine.name
-        report = crash_report(error, conversion, worker, end, engine)
+        report = crash_report(error, conversion, worker, end, self._engine)
         if report is not None and self._on_crash is not None:
             self._on_crash(report)
