@@ -9,17 +9,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import socket
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
 from ndfd.model.sandbox import Sandbox
 from ndfd.platform.channel import Channel
+from ndfd.platform.cjk_fonts import CJK_FONT
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Platform:
             # Unreadable folders are passed over: os.walk's default.
             for folder, subfolders, files in os.walk(root):
                 subfolders.sort()
-                if any(_CJK_FONT.match(name) for name in files):
+                if any(CJK_FONT.match(name) for name in files):
                     found[Path(folder)] = None
         return tuple(found)
 
@@ -355,50 +355,3 @@ def _reason(error: OSError, path: Path) -> str:
         # on Linux (unix(7)), 103 on macOS.
         return f"the path is too long for a local socket ({len(os.fsencode(path))} bytes)"
     return error.strerror
-
-
-def _pattern(names: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(names)}).*\.(?:tt[cf]|ot[cf]|dfont)\Z", re.IGNORECASE)
-
-
-#: Beginnings of the file names of fonts that are known to cover CJK, as distributions and vendors ship them.
-_CJK_FONT = _pattern(
-    (
-        "DroidSansFallback",
-        r"Noto(?:Sans|Serif)(?:Mono)?(?:CJK|SC|TC|HK|JP|KR)",
-        r"SourceHan(?:Sans|Serif|Mono)",
-        "wqy-",
-        "uming",
-        "ukai",
-        r"ipa[gm](?:p|ui)?(?=\.)",
-        "ipaex",
-        "Takao",
-        r"VL-(?:P)?Gothic",
-        "Nanum",
-        "Baekmuk",
-        "UnBatang",
-        "unifont",
-        # macOS
-        "PingFang",
-        "Hiragino",
-        "ヒラギノ",
-        "STHeiti",
-        "Songti",
-        "AppleSDGothicNeo",
-        "AppleGothic",
-        "Arial Unicode",
-        # Windows
-        "msyh",
-        "simsun",
-        "simhei",
-        "msjh",
-        "mingliu",
-        "msgothic",
-        "msmincho",
-        "meiryo",
-        "YuGoth",
-        "malgun",
-        "batang",
-        "gulim",
-    )
-)
