@@ -133,6 +133,22 @@ def test_a_pool_that_cannot_be_refuses_the_reload_and_all_stays(daemon: Configur
         convert(client, "bulk")
 
 
+def test_a_pool_that_keeps_no_worker_ends_them_and_starts_one_for_a_document(tmp_path: Path) -> None:
+    idle = 'min_workers = 0\nidle_timeout = "100ms"\n'
+    with running(tmp_path, SWARM + idle + "[swarm.pools.bulk]\n") as daemon, daemon.client() as client:
+        for name in ("default", "bulk"):
+            while workers(client, name):
+                os.sched_yield()
+        assert [(pool.workers_min, pool.workers_max) for pool in client.status().pools] == [(0, 1), (0, 1)]
+        assert daemon.get("/health") == (200, '{"status":"ok"}')
+        convert(client, "bulk")
+        convert(client, None)
+        daemon.write(SWARM + "[swarm.pools.bulk]\n")
+        client.reload()
+        while not (workers(client, "default") and workers(client, "bulk")):
+            os.sched_yield()
+
+
 def test_pools_are_declared_by_variables_and_flags_too(tmp_path: Path) -> None:
     flags = ("--set", "swarm.pools.from-flags.max=1")
     with (

@@ -31,7 +31,7 @@ def plan(zygote: ZygoteOptions = GOOD, workers: int = 1) -> PoolPlan:
 
 
 def swarm(plans: Mapping[str, PoolPlan], former: Swarm | None = None) -> Swarm:
-    return Swarm(plans, former, itertools.count(1), lambda _report: None)
+    return Swarm(plans, former, itertools.count(1), on_crash=lambda report: None)
 
 
 def planned(*flags: str) -> dict[str, PoolPlan]:
@@ -130,14 +130,19 @@ def test_what_a_pool_is_told_is_what_the_configuration_says_of_it() -> None:
         "swarm.workers=3",
         "swarm.worker_memory=1GB",
         "swarm.jobs_per_worker=7",
+        "swarm.worker_cpu=90s",
         "swarm.pools.bulk.min=0",
         "swarm.pools.bulk.max=5",
         "swarm.pools.bulk.memory=2GB",
         "swarm.pools.bulk.priority=low",
         "swarm.pools.bulk.idle_timeout=5s",
     )
-    assert plans["default"].limits == PoolLimits(3, 3, jobs_per_worker=7, idle_timeout_s=60.0, cpu_s=600.0)
-    assert plans["bulk"].limits == PoolLimits(0, 5, jobs_per_worker=7, idle_timeout_s=5.0, cpu_s=600.0)
+    assert plans["default"].limits == PoolLimits(
+        workers_min=3, workers_max=3, jobs_per_worker=7, idle_timeout_s=60.0, cpu_s=90.0
+    )
+    assert plans["bulk"].limits == PoolLimits(
+        workers_min=0, workers_max=5, jobs_per_worker=7, idle_timeout_s=5.0, cpu_s=90.0
+    )
     assert (plans["bulk"].options.memory_bytes, plans["bulk"].options.nice) == (2 * 10**9, 10)
     assert (plans["default"].options.memory_bytes, plans["default"].options.nice) == (10**9, 0)
 

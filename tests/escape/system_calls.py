@@ -101,7 +101,8 @@ def decided(lines: Iterable[str]) -> Counter[Rule | str]:
         pid, call, rest = match.groups()
         if pid in confined:
             rules = worker_rules(int(pid))
-            at = _deciding(rules, call, _arguments(rest))
+            # Of a call that is interrupted in the log by another process, the arguments are here.
+            at = _deciding(rules, call, _arguments(rest.removesuffix(" <unfinished ...>")))
             # By place in the list: the process id within one of the rules is each worker's own.
             made[call if at is None else worker_rules(0)[at]] += 1
         elif call == _INSTALLED:

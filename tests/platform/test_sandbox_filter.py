@@ -82,6 +82,8 @@ WORKER = [
     ("mmap", (0, 4096, _READ, _SHARED, USABLE_FDS, 0), TRAP),
     ("mmap", (0, 4096, _READ | _WRITE, _SHARED, 4, 0), TRAP),
     ("mmap", (0, 4096, _READ | _EXEC, _PRIVATE, 4, 0), TRAP),
+    ("madvise", (0, 4096, 14), ALLOW),
+    ("madvise", (0, 4096, 4), ERRNO | errno.EINVAL),
     ("mremap", (0, 1, 2, 1), ALLOW),
     ("mremap", (0, 1, 2, 3), TRAP),
     ("mprotect", (0, 4096, _READ | _WRITE), ERRNO | errno.ENOMEM),

@@ -95,6 +95,12 @@ class SwarmSettings(_Group):
         "Conversions after which a worker is replaced: often enough that what a parser leaks stays small, seldom "
         "enough that the fork, a few milliseconds, does not show.",
     )
+    huge_pages: Annotated[bool, kinds.Flag()] = _key(
+        True,
+        "Ask for huge pages for the memory of workers, where the kernel leaves that to programs "
+        "(/sys/kernel/mm/transparent_hugepage/enabled is madvise).",
+        Effect.NEW_WORKERS,
+    )
     max_queue: Annotated[int, kinds.Number(0, 1_000_000)] = _key(
         256,
         "Conversions of all users that may wait for a worker; one more is told to try again. Each holds an open "

@@ -13,10 +13,8 @@ from ndfd.config.places import home_dir
 from ndfd.config.pool_settings import PoolSettings
 from ndfd.config.quantities import format_cpus, format_size
 from ndfd.config.settings import (
-    DocumentSettings,
     NetworkSettings,
     RuntimeSettings,
-    SandboxSettings,
     SecuritySettings,
     Settings,
     SwarmSettings,
@@ -45,9 +43,7 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
             reuse=Reuse(settings.sandbox.reuse),
             cpu_s=None if settings.swarm.worker_cpu == "unlimited" else settings.swarm.worker_cpu,
         )
-        plans[name] = PoolPlan(
-            pool.role, zygote_options(context, name, pool, settings.sandbox, settings.document), limits
-        )
+        plans[name] = PoolPlan(pool.role, zygote_options(context, settings, name, pool), limits)
     return plans
 
 
@@ -94,9 +90,7 @@ def _key(pool: str, name: str) -> str:
     return fallbacks(PoolSettings)[name]
 
 
-def zygote_options(
-    context: Context, name: str, pool: PoolSettings, sandbox: SandboxSettings, document: DocumentSettings
-) -> ZygoteOptions:
+def zygote_options(context: Context, settings: Settings, name: str, pool: PoolSettings) -> ZygoteOptions:
     """How workers are made; `ConfigError` names CPUs that there are not. Without folders, the system's are searched."""
     if pool.cpus != "all" and (missing := pool.cpus - platform.allowed_cpus()):
         raise ConfigError(
@@ -105,9 +99,9 @@ def zygote_options(
         )
     return ZygoteOptions(
         memory_bytes=pool.memory,
-        font_dirs=document.fallback_font_dirs or platform.fallback_font_dirs(home_dir()),
-        allow=sandbox.allow,
-        environment=context.child_environment(),
+        font_dirs=settings.document.fallback_font_dirs or platform.fallback_font_dirs(home_dir()),
+        allow=settings.sandbox.allow,
+        environment=platform.allocator_environment(context.child_environment(), huge_pages=settings.swarm.huge_pages),
         cpus=None if pool.cpus == "all" else pool.cpus,
         nice=pool.priority.nice,
     )

@@ -44,6 +44,7 @@ pressure = _host.pressure
 add_nice = _host.add_nice
 user_id = _host.user_id
 host = _host.host
+allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
@@ -61,6 +62,7 @@ __all__ = [
     "SocketDirs",
     "WorkerLimits",
     "add_nice",
+    "allocator_environment",
     "allowed_cpus",
     "channel_from_descriptor",
     "channel_pair",

@@ -306,6 +306,13 @@ class Platform:
 
         return pwd.getpwnam(name).pw_uid
 
+    def allocator_environment(self, environment: Mapping[str, str], *, huge_pages: bool) -> Mapping[str, str]:
+        """The environment in which a process keeps the memory that it frees, for its next buffers, up to a bound.
+
+        With `huge_pages` it asks for huge ones. Where the allocator cannot be told so, the environment as it is.
+        """
+        return environment
+
     def forget_environment(self) -> None:
         """Empties the environment of this process, and what others see of it: it may hold secrets."""
         raise self._lacks("a way to forget the environment")

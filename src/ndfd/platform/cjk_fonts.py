@@ -1,4 +1,4 @@
-"""The files of fonts for Chinese, Japanese and Korean, by the beginnings of their names."""
+"""Which font files hold Chinese, Japanese and Korean text, by their names."""
 
 from __future__ import annotations
 

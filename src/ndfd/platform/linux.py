@@ -27,6 +27,16 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 _UCRED = struct.Struct("iII")
 
 
+#: A conversion takes and frees the same buffers page by page. By default glibc gives what is above 128 kB at the end of
+#: the heap back each time and maps each larger block anew: 3 to 10 % of a conversion's CPU. 64 MB are kept instead, and
+#: blocks up to the largest that glibc lets be chosen come from the heap.
+_KEEP_MEMORY = (
+    "glibc.malloc.trim_threshold=67108864",
+    "glibc.malloc.mmap_threshold=33554432",
+    "glibc.malloc.top_pad=1048576",
+)
+
+
 class Linux(Platform):
     """The answers of Linux."""
 
@@ -188,6 +198,13 @@ class Linux(Platform):
     def pressure(self) -> Pressure | None:
         """PSI, of the machine and of the control group."""
         return linux_pressure.pressure()
+
+    def allocator_environment(self, environment: Mapping[str, str], *, huge_pages: bool) -> Mapping[str, str]:
+        """GLIBC_TUNABLES (glibc 2.26, huge pages 2.35); other C libraries do not read it. What is set there wins."""
+        tunables = [*_KEEP_MEMORY, *(("glibc.malloc.hugetlb=1",) if huge_pages else ())]
+        if given := environment.get("GLIBC_TUNABLES"):
+            tunables.append(given)
+        return {**environment, "GLIBC_TUNABLES": ":".join(tunables)}
 
     def forget_environment(self) -> None:
         """Also /proc/PID/environ."""

@@ -28,6 +28,7 @@ _READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _HINTS = 0x4000 | 0x20000
 _ALL_BITS = 0xFFFFFFFF
 _MREMAP_MAYMOVE = 1
+_MADV_HUGEPAGE = 14
 _AT_EMPTY_PATH = 0x1000
 # linux/futex.h: FUTEX_WAKE | FUTEX_PRIVATE_FLAG.
 _FUTEX_WAKE_PRIVATE = 0x81
@@ -59,6 +60,7 @@ _ALLOWED = (
     ),
     Rule("mmap", (Is(2, mmap.PROT_READ), Is(3, mmap.MAP_SHARED), Below(4, USABLE_FDS))),
     Rule("munmap"),
+    Rule("madvise", (Is(2, _MADV_HUGEPAGE),)),  # For more of the heap, with [swarm] huge_pages.
     Rule("mremap", (Is(3, _MREMAP_MAYMOVE),)),  # realloc(3) of a large block.
     # The channel: a job in, frames and the result out.
     Rule("recvmsg", (_CHANNEL,)),
