@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import platform
 import socket
 import stat
 import tempfile
@@ -17,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
-from ndfd.model.sandbox import Sandbox
+from ndfd.model.host import Host
+from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
 from ndfd.platform.cjk_fonts import CJK_FONT
 
@@ -278,6 +280,21 @@ class Platform:
 
         return int(psutil.virtual_memory().total)
 
+    def host(self) -> Host:
+        """What this machine gives a daemon that this process's user starts here."""
+        machine = platform.uname()
+        return Host(
+            system=f"{self.name} {machine.release} on {machine.machine}",
+            cpus=self.usable_cpus(),
+            memory_bytes=self.usable_memory(),
+            descriptors=None,
+            descriptors_max=None,
+            processes=None,
+            processes_used=None,
+            user_namespaces=None,
+            clock_synchronized=None,
+        )
+
     def pressure(self) -> Pressure | None:
         """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
         return None
@@ -314,6 +331,10 @@ class Platform:
         `WorkerStartFailed` when a confined process cannot live.
         """
         raise self._lacks("confinement for workers")
+
+    def seen_confinement(self, pid: int) -> Seen | None:
+        """The kernel's word on a process, which the process cannot forge; None where it cannot be had."""
+        return None
 
     def system_call_name(self, number: int) -> str:
         """Of the system call with this number, for messages."""

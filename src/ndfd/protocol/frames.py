@@ -81,6 +81,10 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
     cpu_s: float | None = None
 
 
+class Confined(msgspec.Struct, frozen=True, tag="confined"):
+    """Worker to supervisor, first and once: it has confined itself, and has been given no document."""
+
+
 class JobPage(msgspec.Struct, frozen=True, tag="job_page"):
     """Worker to supervisor: a page is finished."""
 
@@ -117,10 +121,12 @@ class Violation(msgspec.Struct, frozen=True, tag="violation"):
 
 FromZygote = ZygoteReady | ZygoteFailed | Spawned | SpawnFailed | Exited
 ToZygote = Spawn
+#: From a worker until it is given documents, and from then on.
+FromFreshWorker = Confined
 FromWorker = JobPage | JobDone | JobFailed | Violation
 ToWorker = Job
 
-Frame = FromZygote | ToZygote | FromWorker | ToWorker
+Frame = FromZygote | ToZygote | FromFreshWorker | FromWorker | ToWorker
 
 _encoder = msgspec.msgpack.Encoder()
 
