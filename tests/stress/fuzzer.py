@@ -77,7 +77,7 @@ def _of_objects(random: Random, pdf: Pdf, other: Pdf) -> tuple[bytes, list[str]]
     return pdf.written()[:_LARGEST_BYTES], faults
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _taken_apart(good: Good) -> Pdf | None:
     try:
         return parse(good.data)

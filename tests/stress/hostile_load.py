@@ -74,7 +74,7 @@ _program: _Program | None = None
 
 
 def _begin(socket: Path, good: Sequence[Good], seed: int, deadline_s: float) -> None:
-    global _program  # noqa: PLW0603 - a pool's processes have no other place that their calls share
+    global _program
     _program = _Program(socket, good, seed, deadline_s)
 
 

@@ -148,9 +148,7 @@ def damaged_character_maps(random: Random, pdf: Pdf, other: Pdf) -> bool:
         made = pdf.add(Object(b"<< >>", _character_map(random)))
         font = random.choice(fonts)
         head = re.sub(rb"/ToUnicode\s+\d+\s+\d+\s+R", b"", pdf.objects[font].head)
-        pdf.objects[font] = replace(
-            pdf.objects[font], head=head.replace(b"<<", b"<< /ToUnicode %d 0 R " % made, 1)
-        )
+        pdf.objects[font] = replace(pdf.objects[font], head=head.replace(b"<<", b"<< /ToUnicode %d 0 R " % made, 1))
         return True
     if random.random() < 0.4:
         _replace(pdf, number, _character_map(random))
@@ -158,7 +156,16 @@ def damaged_character_maps(random: Random, pdf: Pdf, other: Pdf) -> bool:
     words = _WORD.findall(content)
     for _ in range(random.choice((1, 3, 12))):
         at, to = random.randrange(len(words)), random.randrange(len(words))
-        strings = (b"<>", b"<0>", b"<FFFFFFFF>", b"<D800>", b"<DC00D800>", b"<0000>", b"<" + b"0041" * 5000 + b">", b"[")
+        strings = (
+            b"<>",
+            b"<0>",
+            b"<FFFFFFFF>",
+            b"<D800>",
+            b"<DC00D800>",
+            b"<0000>",
+            b"<" + b"0041" * 5000 + b">",
+            b"[",
+        )
         words[at] = random.choice((words[to], *strings, *EXTREMES))
     _replace(pdf, number, b" ".join(words))
     return True
@@ -327,7 +334,7 @@ def _character_map(random: Random) -> bytes:
 
 def _is_content(item: Object) -> bool:
     """A page's or a form's, judged by what it holds."""
-    if item.stream is None or b"/Subtype" in item.head and b"/Form" not in item.head:
+    if item.stream is None or (b"/Subtype" in item.head and b"/Form" not in item.head):
         return False
     if b"/FunctionType" in item.head or b"/Length1" in item.head:
         return False
