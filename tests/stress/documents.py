@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -238,8 +238,7 @@ def main(arguments: argparse.Namespace) -> int:
     findings = run(plan, lambda line: print(line, file=sys.stderr, flush=True))
     slow = findings.slow()
     if arguments.json:
-        ratios = {f"p95_against_{kind}": findings.ratio(kind) for kind in ("quiet", "company")}
-        print(json.dumps(asdict(findings) | ratios | {"slow": slow, "cpus": len(os.sched_getaffinity(0))}, indent=1))
+        print(json.dumps(findings.as_json() | {"slow": slow, "cpus": len(os.sched_getaffinity(0))}, indent=1))
     else:
         print("\n".join([*findings.lines(), *([slow] if slow else [])]))
     return 1 if findings.faults or slow else 0

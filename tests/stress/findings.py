@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from ndfd.errors import DocumentError, WorkerCrashed, error_classes
 from tests.stress.hostile_load import Ended
@@ -28,8 +29,8 @@ class Findings:
     seconds: float = 0.0
     #: How often a conversion ended so: "ok", "partial" or an error's code.
     endings: Counter[str] = field(default_factory=Counter)
-    #: Signal, or other cause -> the culprits.
-    crashes: dict[str, list[str]] = field(default_factory=dict)
+    #: Signal, deadline, or other cause for which a worker ended -> the culprits.
+    culprits: dict[str, list[str]] = field(default_factory=dict)
     #: The slowest documents: seconds, label, how they ended.
     slowest: list[tuple[float, str, str]] = field(default_factory=list)
     #: Seconds that the longest conversion took beyond its deadline.
@@ -55,6 +56,12 @@ class Findings:
             return None
         return self.good_p95["mutations"] / self.good_p95[against]
 
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        ratios = {f"p95_against_{kind}": self.ratio(kind) for kind in ("quiet", "company")}
+        # Not `asdict`: it makes a Counter anew out of pairs, and so counts the pairs.
+        return vars(self) | ratios
+
     def slow(self) -> str:
         """What is too slow, beyond what company alone makes slow; "" when nothing is."""
         ratios = [ratio for ratio in map(self.ratio, ("quiet", "company")) if ratio is not None]
@@ -66,7 +73,7 @@ class Findings:
         """For people."""
         yield f"{self.mutations} mutations (seed {self.seed}) and {self.files} files in {self.seconds:.0f} s"
         yield from (f"{count:7d}  {status}" for status, count in self.endings.most_common())
-        for cause, culprits in sorted(self.crashes.items()):
+        for cause, culprits in sorted(self.culprits.items()):
             yield f"{len(culprits):7d}  ended by {cause}: {'; '.join(culprits[:5])}{'; …' * (len(culprits) > 5)}"
         yield "slowest: " + "; ".join(f"{seconds:.1f} s {label} {status}" for seconds, label, status in self.slowest)
         yield f"the longest went {self.overshoot_s * 1e3:.0f} ms beyond its deadline"
@@ -116,10 +123,12 @@ class Judge:
             self._fault(ended, f"{ended.pages_told} pages were told, and the error names none: {ended.message}")
         if ended.status in ("document-kills-workers", "worker-crashed"):
             self._crash(ended)
+        elif ended.status in ("conversion-timeout", "conversion-out-of-memory"):
+            self._findings.culprits.setdefault(ended.status, []).append(ended.label)
 
     def _crash(self, ended: Ended) -> None:
         causes = sorted(set(_SIGNAL.findall(ended.message))) or [ended.message[:200]]
-        self._findings.crashes.setdefault(" and ".join(causes), []).append(ended.label)
+        self._findings.culprits.setdefault(" and ".join(causes), []).append(ended.label)
         # A signal in the engine is a fault of the engine; these would be ours.
         for ours in ("broke the protocol", "exited with status", "SIGSYS", "SIGALRM"):
             if ours in ended.message:

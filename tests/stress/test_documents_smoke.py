@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from tests.documents.engine import texts
 from tests.stress.documents import Plan, run
 from tests.stress.findings import Findings, Judge
 from tests.stress.fuzzer import Fuzzer
@@ -23,6 +25,7 @@ def test_a_hundred_mutations_hurt_neither_the_daemon_nor_another_user() -> None:
     assert findings.endings["document-damaged"] > 0
     assert 20 < findings.endings["ok"] < 90
     assert findings.good["mutations"] > 0
+    assert json.loads(json.dumps(findings.as_json()))["endings"] == dict(findings.endings)
 
 
 @pytest.mark.corpus
@@ -44,10 +47,8 @@ def test_a_mutant_is_made_from_its_seed_and_index_alone() -> None:
     assert Fuzzer(good, 2).mutant(0) != fuzzer.mutant(0)
 
 
-def test_a_document_that_is_taken_apart_and_put_together_again_is_sound(tmp_path: Path) -> None:
+def test_a_document_that_is_taken_apart_and_put_together_again_is_sound() -> None:
     good = [each for each in generated() + examples() if not each.name.startswith(("encrypted", "object_stream"))]
-    from tests.documents.engine import texts
-
     for each in good:
         assert texts(parse(each.data).written()) == texts(each.data), each.name
 
@@ -79,4 +80,4 @@ def test_the_judge_lets_a_named_cause_pass_and_keeps_the_culprit_of_a_crash() ->
     judge.take(Ended("8", "document-damaged", 0.1, "the cross-references are damaged"))
     judge.take(Ended("9", "ok", 0.1))
     assert findings.faults == []
-    assert findings.crashes == {"SIGSEGV": ["7"]}
+    assert findings.culprits == {"SIGSEGV": ["7"]}

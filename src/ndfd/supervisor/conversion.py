@@ -23,6 +23,7 @@ from ndfd.errors import (
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
+from ndfd.supervisor import claims
 from ndfd.supervisor.zygote_process import ending
 
 OnPage = Callable[[PageReport], None]
@@ -86,6 +87,7 @@ class Conversion:
         """
         try:
             self._check(frame, descriptors)
+            frame = claims.checked(frame, self.options.format.media_type)
         except WorkerProtocolError:
             for fd in descriptors:
                 os.close(fd)
@@ -185,9 +187,14 @@ def _check_result(report: ConversionReport, fd: int) -> None:
     """Without seals the worker could shorten the memory while somebody reads it, which kills the reader (SIGBUS)."""
     if not platform.is_sealed(fd):
         raise WorkerProtocolError("the result is not a sealed memfd")
-    size = os.fstat(fd).st_size
+    status = os.fstat(fd)
+    size = status.st_size
     if size != report.size_bytes:
         raise WorkerProtocolError(f"the result has {size} bytes, its report says {report.size_bytes}")
+    # A memfd of a terabyte costs nothing while nothing is written to it. A sound worker writes all of its result, which
+    # so is never larger than the worker's memory.
+    if status.st_blocks * 512 < size:
+        raise WorkerProtocolError(f"the result has {size} bytes, and not all of them were written")
 
 
 def _error(frame: frames.JobFailed) -> NdfdError:
