@@ -199,6 +199,8 @@ def _check_result(report: ConversionReport, fd: int) -> None:
 
 def _error(frame: frames.JobFailed) -> NdfdError:
     error = error_from_code(frame.code, frame.message, hint=frame.hint, page=frame.page)
-    if isinstance(error, _SAYABLE) or type(error) is NdfdError:
+    if isinstance(error, _SAYABLE):
         return error
-    return NdfdError(f"{frame.code}: {frame.message}", page=frame.page)
+    # What to do about it is not its to say, either.
+    said = frame.message if frame.code == NdfdError.code else f"{frame.code}: {frame.message}"
+    return NdfdError(said, page=frame.page)
