@@ -69,6 +69,14 @@ class UsageError(NdfdError):
     default_hint = "see `ndfd COMMAND --help`"
 
 
+class PoolUnknown(UsageError):
+    """No pool of workers has the name that was asked for."""
+
+    code = "pool-unknown"
+    http_status = 404
+    default_hint = "name one of those that there are, or none for the default one; `ndfd status` lists them"
+
+
 class DocumentError(NdfdError):
     """The document's own fault: trying again gives the same answer."""
 
@@ -151,6 +159,14 @@ class ConversionOutOfMemory(DocumentError):
     default_hint = "raise [swarm] worker_memory, or split the document"
 
 
+class ConversionCpuLimit(DocumentError):
+    """The conversion used up the CPU time that one may take; its worker was ended."""
+
+    code = "conversion-cpu-limit"
+    http_status = 504
+    default_hint = "raise [swarm] worker_cpu, or split the document"
+
+
 class DocumentKillsWorkers(DocumentError):
     """The document ended its worker, and then a fresh one as well: it is not tried again."""
 
@@ -165,6 +181,15 @@ class InputError(NdfdError):
     exit_status = EX_NOINPUT
     http_status = 400
     default_hint = "check the path and its permissions"
+
+
+class DocumentChanged(InputError):
+    """The document was written to or shortened while it was converted: no result of it would be true."""
+
+    code = "document-changed"
+    http_status = 409
+    retryable = True
+    default_hint = "try again when the program that writes it is done, or hand over a copy"
 
 
 class NoDocuments(InputError):
@@ -198,6 +223,13 @@ class WorkerCrashed(WorkerError):
     code = "worker-crashed"
 
 
+class SandboxViolation(WorkerError):
+    """The worker attempted what its confinement denies, as code does that a document has taken over; it was ended."""
+
+    code = "sandbox-violation"
+    default_hint = "treat the document as hostile; if it is known to be sound, report it with the call that is named"
+
+
 class WorkerProtocolError(WorkerError):
     """The worker sent what no sound worker sends; it was killed and its answer thrown away."""
 
@@ -210,6 +242,13 @@ class WorkerStartFailed(WorkerError):
     code = "worker-start-failed"
     http_status = 503
     default_hint = "see the daemon's log for the reason: usually memory or the process limit"
+
+
+class SwarmCircuitOpen(WorkerStartFailed):
+    """Workers keep ending, or cannot be started, without a document being the cause: nothing waits for them."""
+
+    code = "swarm-circuit-open"
+    default_hint = "try again in a moment; if it lasts, see the daemon's log and `ndfd doctor` on its machine"
 
 
 class Unavailable(NdfdError):

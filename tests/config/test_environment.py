@@ -42,6 +42,9 @@ def test_values_are_read_as_people_write_them() -> None:
             NDFD_NETWORK__SOCKET_MODE="0600",
             NDFD_SECURITY__ADMINS="alice, 1000",
             NDFD_METRICS__ENABLED="no",
+            NDFD_SANDBOX__REUSE="never",
+            NDFD_SANDBOX__ALLOW="mdwe, landlock-tcp,",
+            NDFD_SWARM__WORKER_CPU="2m",
         )
         .accepted()
         .settings
@@ -54,6 +57,9 @@ def test_values_are_read_as_people_write_them() -> None:
     assert settings.network.socket_mode == 0o600
     assert settings.security.admins == ("alice", 1000)
     assert settings.metrics.enabled is False
+    assert settings.sandbox.reuse == "never"
+    assert settings.sandbox.allow == {"mdwe", "landlock-tcp"}
+    assert settings.swarm.worker_cpu == 120.0
 
 
 def test_the_names_of_neuraldocflow_count_less_than_our_own() -> None:
@@ -132,6 +138,30 @@ def test_a_value_that_cannot_be_used_is_refused_by_its_variable(name: str, value
     (said,) = mistakes(**{name: value})
     assert said.startswith(f"{name}: {VARIABLES[name]}: {says}")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("NDFD_SANDBOX__ALLOW", "landlok", "landlock"),
+        ("NDFD_SANDBOX__ALLOW", "mdwe,landlock_tcp", "landlock-tcp"),
+        ("NDFD_SANDBOX__ALLOW", "everything", None),
+        ("NDFD_SANDBOX__REUSE", "UID", "uid"),
+        ("NDFD_LOGGING__LEVEL", "debg", "debug"),
+    ],
+)
+def test_for_a_wrong_word_the_right_one_is_suggested(name: str, value: str, meant: str | None) -> None:
+    (said,) = mistakes(**{name: value})
+    wrong = value.rpartition(",")[2]
+    assert said.startswith(f"{name}: {VARIABLES[name]}: {wrong!r} is none of ")
+    assert said.partition("; did you mean ")[2] == ("" if meant is None else f'"{meant}"?')
+
+
+def test_nothing_that_a_host_may_lack_is_allowed_by_default_and_it_is_shown_in_one_order(tmp_path: Path) -> None:
+    assert reading().accepted().settings.sandbox.allow == frozenset()
+    (tmp_path / "config.toml").write_text('[sandbox]\nallow = ["seccomp", "mdwe", "seccomp"]\n')
+    found = read(Context(environment={}, system_dir=tmp_path)).resolved["sandbox.allow"]
+    assert (found.value, found.origin.line) == ('["mdwe", "seccomp"]', 2)
 
 
 @pytest.mark.parametrize("written", ["inf", "-inf", "nan", "1e400", "9" * 400])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ndfd.config.suggest import nearest, nearest_group, nearest_key
+from ndfd.config.likeness import nearest
+from ndfd.config.suggest import nearest_group, nearest_key
 
 
 @pytest.mark.parametrize(

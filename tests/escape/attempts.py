@@ -22,7 +22,7 @@ from typing import NamedTuple
 from ndfd import platform
 from ndfd.platform.linux_syscalls import this_machine
 
-#: The kernel ended the worker with SIGSYS.
+#: The kernel ended the worker without a word: a call of another table.
 KILLED = "killed by SIGSYS"
 MEMORY = "MemoryError"
 
@@ -37,11 +37,16 @@ _OTHER = ctypes.c_char_p(b"/tmp/ndfd-escaped-too")
 _AT_FDCWD = -100
 
 
+def killed(call: str) -> str:
+    """The worker was ended by SIGSYS, and the supervisor was told for which system call."""
+    return f"killed by SIGSYS for {call}"
+
+
 class Attempt(NamedTuple):
     """One try; its function is called with the process id of the supervisor."""
 
     act: Callable[[int], object]
-    #: `KILLED`, `MEMORY`, or the name of the error that it fails with.
+    #: `killed`, `KILLED`, `MEMORY`, or the name of the error that it fails with.
     ends: str
 
 
@@ -60,8 +65,14 @@ def bare(name: str, *arguments: object) -> Callable[[int], object]:
     return lambda _supervisor: call(name, *arguments)
 
 
-def at_supervisor(name: str, *arguments: object) -> Callable[[int], object]:
-    return lambda supervisor: call(name, supervisor, *arguments)
+def denied(name: str, *arguments: object) -> Attempt:
+    """Makes this call."""
+    return Attempt(bare(name, *arguments), killed(name))
+
+
+def denied_at_supervisor(name: str, *arguments: object) -> Attempt:
+    """Makes this call, with the supervisor's process id as its first argument."""
+    return Attempt(lambda supervisor: call(name, supervisor, *arguments), killed(name))
 
 
 def _eat(_supervisor: int) -> None:
@@ -159,137 +170,138 @@ ATTEMPTS: dict[str, Attempt] = {
     "open /proc/self/mem": Attempt(lambda _: os.open("/proc/self/mem", os.O_RDWR), "EACCES"),
     "open the supervisor's environment": Attempt(lambda pid: os.open(f"/proc/{pid}/environ", os.O_RDONLY), "EACCES"),
     "steal a descriptor through /proc": Attempt(_steal_descriptor, "EACCES"),
-    "open by openat2": Attempt(bare("openat2", _AT_FDCWD, _ROOT, _BUFFER, 24), KILLED),
-    "creat": Attempt(bare("creat", _VICTIM, 0o600), KILLED),
-    "unlink": Attempt(bare("unlinkat", _AT_FDCWD, _VICTIM, 0), KILLED),
-    "rename": Attempt(bare("renameat2", _AT_FDCWD, _VICTIM, _AT_FDCWD, _OTHER, 0), KILLED),
-    "link": Attempt(bare("linkat", _AT_FDCWD, _VICTIM, _AT_FDCWD, _OTHER, 0), KILLED),
-    "symlink": Attempt(bare("symlinkat", _ROOT, _AT_FDCWD, _OTHER), KILLED),
-    "truncate": Attempt(bare("truncate", _VICTIM, 0), KILLED),
-    "chmod": Attempt(bare("fchmodat", _AT_FDCWD, _VICTIM, 0o777), KILLED),
-    "chown": Attempt(bare("fchownat", _AT_FDCWD, _VICTIM, 0, 0, 0), KILLED),
-    "mkdir": Attempt(bare("mkdirat", _AT_FDCWD, _VICTIM, 0o777), KILLED),
-    "mknod": Attempt(bare("mknodat", _AT_FDCWD, _VICTIM, 0o600, 0), KILLED),
-    "utimensat": Attempt(bare("utimensat", _AT_FDCWD, _VICTIM, None, 0), KILLED),
-    "setxattr": Attempt(bare("setxattr", _VICTIM, _VICTIM, _BUFFER, 1, 0), KILLED),
+    "open by openat2": denied("openat2", _AT_FDCWD, _ROOT, _BUFFER, 24),
+    "creat": denied("creat", _VICTIM, 0o600),
+    "unlink": denied("unlinkat", _AT_FDCWD, _VICTIM, 0),
+    "rename": denied("renameat2", _AT_FDCWD, _VICTIM, _AT_FDCWD, _OTHER, 0),
+    "link": denied("linkat", _AT_FDCWD, _VICTIM, _AT_FDCWD, _OTHER, 0),
+    "symlink": denied("symlinkat", _ROOT, _AT_FDCWD, _OTHER),
+    "truncate": denied("truncate", _VICTIM, 0),
+    "chmod": denied("fchmodat", _AT_FDCWD, _VICTIM, 0o777),
+    "chown": denied("fchownat", _AT_FDCWD, _VICTIM, 0, 0, 0),
+    "mkdir": denied("mkdirat", _AT_FDCWD, _VICTIM, 0o777),
+    "mknod": denied("mknodat", _AT_FDCWD, _VICTIM, 0o600, 0),
+    "utimensat": denied("utimensat", _AT_FDCWD, _VICTIM, None, 0),
+    "setxattr": denied("setxattr", _VICTIM, _VICTIM, _BUFFER, 1, 0),
     "look at a file": Attempt(lambda _: Path("/etc/passwd").stat(), "EACCES"),
     "read a link": Attempt(lambda _: Path("/proc/self/exe").readlink(), "EACCES"),
     "list a folder": Attempt(lambda _: list(os.scandir("/")), "EACCES"),
     "import a module": Attempt(_import_late, "ModuleNotFoundError"),
-    "mount": Attempt(bare("mount", _ROOT, _ROOT, None, 4096, None), KILLED),
-    "umount": Attempt(bare("umount2", _ROOT, 2), KILLED),
-    "chroot": Attempt(bare("chroot", _ROOT), KILLED),
-    "pivot_root": Attempt(bare("pivot_root", _ROOT, _ROOT), KILLED),
-    "fsopen": Attempt(bare("fsopen", ctypes.c_char_p(b"tmpfs"), 0), KILLED),
-    "open_tree": Attempt(bare("open_tree", _AT_FDCWD, _ROOT, 1), KILLED),
-    "name_to_handle_at": Attempt(bare("name_to_handle_at", _AT_FDCWD, _ROOT, _BUFFER, _BUFFER, 0), KILLED),
-    "open_by_handle_at": Attempt(bare("open_by_handle_at", _AT_FDCWD, _BUFFER, 0), KILLED),
-    "quotactl": Attempt(bare("quotactl", 0, None, 0, None), KILLED),
-    "inotify": Attempt(bare("inotify_init1", 0), KILLED),
-    "fanotify": Attempt(bare("fanotify_init", 0, 0), KILLED),
+    "mount": denied("mount", _ROOT, _ROOT, None, 4096, None),
+    "umount": denied("umount2", _ROOT, 2),
+    "chroot": denied("chroot", _ROOT),
+    "pivot_root": denied("pivot_root", _ROOT, _ROOT),
+    "fsopen": denied("fsopen", ctypes.c_char_p(b"tmpfs"), 0),
+    "open_tree": denied("open_tree", _AT_FDCWD, _ROOT, 1),
+    "name_to_handle_at": denied("name_to_handle_at", _AT_FDCWD, _ROOT, _BUFFER, _BUFFER, 0),
+    "open_by_handle_at": denied("open_by_handle_at", _AT_FDCWD, _BUFFER, 0),
+    "quotactl": denied("quotactl", 0, None, 0, None),
+    "inotify": denied("inotify_init1", 0),
+    "fanotify": denied("fanotify_init", 0, 0),
     # Programs, processes, threads
-    "execve": Attempt(bare("execve", ctypes.c_char_p(b"/bin/sh"), None, None), KILLED),
-    "execute a memfd": Attempt(_execute_memfd, KILLED),
-    "fork": Attempt(lambda _: os.fork(), KILLED),
-    "vfork": Attempt(bare("vfork"), KILLED),
-    "clone": Attempt(bare("clone", 17, None, None, None, None), KILLED),
-    "clone3": Attempt(bare("clone3", _BUFFER, 88), KILLED),
-    "start a thread": Attempt(_start_thread, KILLED),
-    "unshare": Attempt(bare("unshare", 0x10000000), KILLED),
-    "setns": Attempt(bare("setns", 0, 0), KILLED),
-    "setsid": Attempt(bare("setsid"), KILLED),
-    "personality": Attempt(bare("personality", 0x0400000), KILLED),
+    "execve": denied("execve", ctypes.c_char_p(b"/bin/sh"), None, None),
+    "execute a memfd": Attempt(_execute_memfd, killed("execveat")),
+    "fork": Attempt(lambda _: os.fork(), killed("clone")),
+    "vfork": denied("vfork"),
+    "clone": denied("clone", 17, None, None, None, None),
+    "clone3": denied("clone3", _BUFFER, 88),
+    # The C library sets a handler before it makes the first one.
+    "start a thread": Attempt(_start_thread, killed("rt_sigaction")),
+    "unshare": denied("unshare", 0x10000000),
+    "setns": denied("setns", 0, 0),
+    "setsid": denied("setsid"),
+    "personality": denied("personality", 0x0400000),
     # Other processes
-    "ptrace": Attempt(lambda pid: call("ptrace", 0x4206, pid, None, None), KILLED),
-    "process_vm_readv": Attempt(at_supervisor("process_vm_readv", _BUFFER, 1, _BUFFER, 1, 0), KILLED),
-    "process_vm_writev": Attempt(at_supervisor("process_vm_writev", _BUFFER, 1, _BUFFER, 1, 0), KILLED),
-    "process_madvise": Attempt(bare("process_madvise", 0, _BUFFER, 1, 4, 0), KILLED),
-    "kcmp": Attempt(lambda pid: call("kcmp", pid, pid, 0, 0, 0), KILLED),
-    "kill": Attempt(at_supervisor("kill", 9), KILLED),
-    "kill everything": Attempt(bare("kill", -1, 0), KILLED),
-    "tgkill": Attempt(lambda pid: call("tgkill", pid, pid, 9), KILLED),
-    "pidfd_open": Attempt(at_supervisor("pidfd_open", 0), KILLED),
-    "pidfd_send_signal": Attempt(bare("pidfd_send_signal", 0, 9, None, 0), KILLED),
-    "pidfd_getfd": Attempt(bare("pidfd_getfd", 0, 0, 0), KILLED),
-    "setpriority": Attempt(lambda pid: call("setpriority", 0, pid, -20), KILLED),
+    "ptrace": Attempt(lambda pid: call("ptrace", 0x4206, pid, None, None), killed("ptrace")),
+    "process_vm_readv": denied_at_supervisor("process_vm_readv", _BUFFER, 1, _BUFFER, 1, 0),
+    "process_vm_writev": denied_at_supervisor("process_vm_writev", _BUFFER, 1, _BUFFER, 1, 0),
+    "process_madvise": denied("process_madvise", 0, _BUFFER, 1, 4, 0),
+    "kcmp": Attempt(lambda pid: call("kcmp", pid, pid, 0, 0, 0), killed("kcmp")),
+    "kill": denied_at_supervisor("kill", 9),
+    "kill everything": denied("kill", -1, 0),
+    "tgkill": Attempt(lambda pid: call("tgkill", pid, pid, 9), killed("tgkill")),
+    "pidfd_open": denied_at_supervisor("pidfd_open", 0),
+    "pidfd_send_signal": denied("pidfd_send_signal", 0, 9, None, 0),
+    "pidfd_getfd": denied("pidfd_getfd", 0, 0, 0),
+    "setpriority": Attempt(lambda pid: call("setpriority", 0, pid, -20), killed("setpriority")),
     # The network and other programs' sockets
-    "socket of IPv4": Attempt(lambda _: socket.socket(socket.AF_INET), KILLED),
-    "socket of IPv6": Attempt(lambda _: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), KILLED),
-    "local socket": Attempt(lambda _: socket.socket(socket.AF_UNIX), KILLED),
-    "netlink socket": Attempt(lambda _: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW), KILLED),
-    "vsock": Attempt(lambda _: socket.socket(socket.AF_VSOCK), KILLED),
-    "raw packets": Attempt(lambda _: socket.socket(socket.AF_PACKET, socket.SOCK_RAW), KILLED),
-    "socketpair": Attempt(lambda _: socket.socketpair(), KILLED),
-    "connect": Attempt(bare("connect", platform.WORKER_CHANNEL_FD, _BUFFER, 16), KILLED),
-    "bind": Attempt(bare("bind", platform.WORKER_CHANNEL_FD, _BUFFER, 16), KILLED),
-    "sendto": Attempt(bare("sendto", platform.WORKER_CHANNEL_FD, _BUFFER, 1, 0, _BUFFER, 16), KILLED),
-    "sendmsg elsewhere": Attempt(bare("sendmsg", 2, _BUFFER, 0), KILLED),
-    "another descriptor as the channel": Attempt(_duplicate_onto_channel, KILLED),
+    "socket of IPv4": Attempt(lambda _: socket.socket(socket.AF_INET), killed("socket")),
+    "socket of IPv6": Attempt(lambda _: socket.socket(socket.AF_INET6, socket.SOCK_DGRAM), killed("socket")),
+    "local socket": Attempt(lambda _: socket.socket(socket.AF_UNIX), killed("socket")),
+    "netlink socket": Attempt(lambda _: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW), killed("socket")),
+    "vsock": Attempt(lambda _: socket.socket(socket.AF_VSOCK), killed("socket")),
+    "raw packets": Attempt(lambda _: socket.socket(socket.AF_PACKET, socket.SOCK_RAW), killed("socket")),
+    "socketpair": Attempt(lambda _: socket.socketpair(), killed("socketpair")),
+    "connect": denied("connect", platform.WORKER_CHANNEL_FD, _BUFFER, 16),
+    "bind": denied("bind", platform.WORKER_CHANNEL_FD, _BUFFER, 16),
+    "sendto": denied("sendto", platform.WORKER_CHANNEL_FD, _BUFFER, 1, 0, _BUFFER, 16),
+    "sendmsg elsewhere": denied("sendmsg", 2, _BUFFER, 0),
+    "another descriptor as the channel": Attempt(_duplicate_onto_channel, killed("dup3")),
     # Rights
-    "setuid": Attempt(bare("setuid", 0), KILLED),
-    "setgid": Attempt(bare("setgid", 0), KILLED),
-    "capset": Attempt(bare("capset", _BUFFER, _BUFFER), KILLED),
+    "setuid": denied("setuid", 0),
+    "setgid": denied("setgid", 0),
+    "capset": denied("capset", _BUFFER, _BUFFER),
     "raise a limit": Attempt(bare("prlimit64", 0, resource.RLIMIT_AS, ctypes.c_char_p(b"\xff" * 16), None), "EPERM"),
-    "become dumpable": Attempt(bare("prctl", 4, 1, 0, 0, 0), KILLED),
-    "another filter": Attempt(bare("seccomp", 1, 0, None), KILLED),
-    "keyctl": Attempt(bare("keyctl", 0, 0, 0), KILLED),
-    "add_key": Attempt(bare("add_key", _BUFFER, _BUFFER, None, 0, 0), KILLED),
+    "become dumpable": denied("prctl", 4, 1, 0, 0, 0),
+    "another filter": denied("seccomp", 1, 0, None),
+    "keyctl": denied("keyctl", 0, 0, 0),
+    "add_key": denied("add_key", _BUFFER, _BUFFER, None, 0, 0),
     # Memory
     "memory bomb": Attempt(_eat, MEMORY),
     "mapping bomb": Attempt(_map_forever, "ENOMEM"),
-    "a memfd above the limit": Attempt(_fill_memfd, KILLED),
-    "memfds without end": Attempt(_many_memfds, KILLED),
+    "a memfd above the limit": Attempt(_fill_memfd, killed("fallocate")),
+    "memfds without end": Attempt(_many_memfds, killed("write")),
     "write to a sealed result": Attempt(_write_sealed, "EPERM"),
-    "resize a sealed result": Attempt(_grow_sealed, KILLED),
+    "resize a sealed result": Attempt(_grow_sealed, killed("ftruncate")),
     "add seals to a sealed result": Attempt(_unseal, "EPERM"),
-    "map a sealed result for writing": Attempt(_map_sealed, KILLED),
+    "map a sealed result for writing": Attempt(_map_sealed, killed("mmap")),
     "map memory executable": Attempt(
-        lambda _: mmap.mmap(-1, _PAGE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC), KILLED
+        lambda _: mmap.mmap(-1, _PAGE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC), killed("mmap")
     ),
-    "map a memfd executable": Attempt(_map_memfd_executable, KILLED),
-    "make memory executable": Attempt(_protect(mmap.PROT_READ | mmap.PROT_EXEC), KILLED),
+    "map a memfd executable": Attempt(_map_memfd_executable, killed("mmap")),
+    "make memory executable": Attempt(_protect(mmap.PROT_READ | mmap.PROT_EXEC), killed("mprotect")),
     "make memory writable": Attempt(_protect(mmap.PROT_READ | mmap.PROT_WRITE), "ENOMEM"),
-    "pkey_mprotect": Attempt(bare("pkey_mprotect", None, _PAGE, 4, 0), KILLED),
-    "remap_file_pages": Attempt(bare("remap_file_pages", None, 0, 0, 0, 0), KILLED),
-    "memfd that can be executed": Attempt(bare("memfd_create", _VICTIM, 0x10), KILLED),
-    "memfd_secret": Attempt(bare("memfd_secret", 0), KILLED),
-    "mlock": Attempt(bare("mlock", _BUFFER, 1), KILLED),
-    "userfaultfd": Attempt(bare("userfaultfd", 0), KILLED),
+    "pkey_mprotect": denied("pkey_mprotect", None, _PAGE, 4, 0),
+    "remap_file_pages": denied("remap_file_pages", None, 0, 0, 0, 0),
+    "memfd that can be executed": denied("memfd_create", _VICTIM, 0x10),
+    "memfd_secret": denied("memfd_secret", 0),
+    "mlock": denied("mlock", _BUFFER, 1),
+    "userfaultfd": denied("userfaultfd", 0),
     # Entries to the kernel that are known for their holes
-    "io_uring": Attempt(bare("io_uring_setup", 1, _BUFFER), KILLED),
-    "bpf": Attempt(bare("bpf", 0, _BUFFER, 64), KILLED),
-    "perf_event_open": Attempt(bare("perf_event_open", _BUFFER, 0, -1, -1, 0), KILLED),
-    "splice": Attempt(bare("splice", 0, None, 1, None, 1, 0), KILLED),
-    "vmsplice": Attempt(bare("vmsplice", 1, _BUFFER, 1, 0), KILLED),
-    "tee": Attempt(bare("tee", 0, 1, 1, 0), KILLED),
-    "sendfile": Attempt(bare("sendfile", 1, 0, None, 1), KILLED),
-    "modify_ldt": Attempt(bare("modify_ldt", 0, _BUFFER, 1), KILLED),
-    "put characters into a terminal": Attempt(bare("ioctl", 0, 0x5412, _BUFFER), KILLED),
-    "shmget": Attempt(bare("shmget", 0, _PAGE, 0o1600), KILLED),
-    "msgget": Attempt(bare("msgget", 0, 0o1600), KILLED),
-    "semget": Attempt(bare("semget", 0, 1, 0o1600), KILLED),
-    "mq_open": Attempt(bare("mq_open", _VICTIM, 0o102, 0o600, None), KILLED),
-    "epoll_create": Attempt(bare("epoll_create1", 0), KILLED),
-    "pipe": Attempt(bare("pipe2", _BUFFER, 0), KILLED),
-    "read a descriptor": Attempt(bare("read", 0, _BUFFER, 1), KILLED),
-    "a signal's handler": Attempt(bare("rt_sigaction", 14, _BUFFER, None, 8), KILLED),
-    "rt_sigreturn": Attempt(bare("rt_sigreturn"), KILLED),
-    "sleep for ever": Attempt(bare("nanosleep", _BUFFER, None), KILLED),
-    "sched_setaffinity": Attempt(bare("sched_setaffinity", 0, 8, _BUFFER), KILLED),
+    "io_uring": denied("io_uring_setup", 1, _BUFFER),
+    "bpf": denied("bpf", 0, _BUFFER, 64),
+    "perf_event_open": denied("perf_event_open", _BUFFER, 0, -1, -1, 0),
+    "splice": denied("splice", 0, None, 1, None, 1, 0),
+    "vmsplice": denied("vmsplice", 1, _BUFFER, 1, 0),
+    "tee": denied("tee", 0, 1, 1, 0),
+    "sendfile": denied("sendfile", 1, 0, None, 1),
+    "modify_ldt": denied("modify_ldt", 0, _BUFFER, 1),
+    "put characters into a terminal": denied("ioctl", 0, 0x5412, _BUFFER),
+    "shmget": denied("shmget", 0, _PAGE, 0o1600),
+    "msgget": denied("msgget", 0, 0o1600),
+    "semget": denied("semget", 0, 1, 0o1600),
+    "mq_open": denied("mq_open", _VICTIM, 0o102, 0o600, None),
+    "epoll_create": denied("epoll_create1", 0),
+    "pipe": denied("pipe2", _BUFFER, 0),
+    "read a descriptor": denied("read", 0, _BUFFER, 1),
+    "a signal's handler": denied("rt_sigaction", 14, _BUFFER, None, 8),
+    "rt_sigreturn": denied("rt_sigreturn"),
+    "sleep for ever": denied("nanosleep", _BUFFER, None),
+    "sched_setaffinity": denied("sched_setaffinity", 0, 8, _BUFFER),
     "a call by the x32 table": Attempt(_x32, KILLED),
-    "a call that does not exist": Attempt(lambda _: _libc.syscall(ctypes.c_long(5000)), KILLED),
+    "a call that does not exist": Attempt(lambda _: _libc.syscall(ctypes.c_long(5000)), killed("call 5000")),
     # The machine
-    "swapon": Attempt(bare("swapon", _VICTIM, 0), KILLED),
-    "reboot": Attempt(bare("reboot", 0, 0, 0, None), KILLED),
-    "init_module": Attempt(bare("init_module", _BUFFER, 1, _BUFFER), KILLED),
-    "finit_module": Attempt(bare("finit_module", 0, _BUFFER, 0), KILLED),
-    "kexec_load": Attempt(bare("kexec_load", 0, 0, None, 0), KILLED),
-    "syslog": Attempt(bare("syslog", 3, _BUFFER, 100), KILLED),
-    "acct": Attempt(bare("acct", None), KILLED),
-    "settimeofday": Attempt(bare("settimeofday", None, None), KILLED),
-    "clock_settime": Attempt(bare("clock_settime", 0, _BUFFER), KILLED),
-    "sethostname": Attempt(bare("sethostname", _VICTIM, 4), KILLED),
-    "iopl": Attempt(bare("iopl", 3), KILLED),
+    "swapon": denied("swapon", _VICTIM, 0),
+    "reboot": denied("reboot", 0, 0, 0, None),
+    "init_module": denied("init_module", _BUFFER, 1, _BUFFER),
+    "finit_module": denied("finit_module", 0, _BUFFER, 0),
+    "kexec_load": denied("kexec_load", 0, 0, None, 0),
+    "syslog": denied("syslog", 3, _BUFFER, 100),
+    "acct": denied("acct", None),
+    "settimeofday": denied("settimeofday", None, None),
+    "clock_settime": denied("clock_settime", 0, _BUFFER),
+    "sethostname": denied("sethostname", _VICTIM, 4),
+    "iopl": denied("iopl", 3),
 }
 
 

@@ -6,6 +6,7 @@ import mmap
 import sys
 from collections.abc import Callable, Sequence
 
+from ndfd import native
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.model.status import EngineStatus
@@ -25,7 +26,7 @@ def convert(
 
 
 def prepare(font_dirs: Sequence[str]) -> Engine:
-    return Engine(EngineStatus("escape artist", "python", tuple(font_dirs)), convert)
+    return Engine(EngineStatus("escape artist", "python", tuple(font_dirs)), convert, native.violations.tell)
 
 
 if __name__ == "__main__":

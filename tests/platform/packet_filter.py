@@ -8,6 +8,7 @@ _INSTRUCTION = struct.Struct("HBBI")
 _DATA = struct.Struct("iIQ6Q")
 
 KILL = 0x80000000
+TRAP = 0x00030000
 ALLOW = 0x7FFF0000
 ERRNO = 0x00050000
 

@@ -12,7 +12,7 @@ import pytest
 from ndfd.platform.linux_rules import USABLE_FDS, worker_rules
 from ndfd.platform.linux_seccomp import Below, Is, Rule, program
 from ndfd.platform.linux_syscalls import AARCH64, X86_64, Machine
-from tests.platform.packet_filter import ALLOW, ERRNO, KILL, verdict
+from tests.platform.packet_filter import ALLOW, ERRNO, KILL, TRAP, verdict
 
 MACHINES = pytest.mark.parametrize("machine", [X86_64, AARCH64], ids=["x86_64", "aarch64"])
 _PID = 4711
@@ -28,8 +28,8 @@ def judged(rules: tuple[Rule, ...], machine: Machine, call: str, *arguments: int
 @MACHINES
 def test_a_call_without_a_rule_ends_the_process(machine: Machine) -> None:
     assert judged((Rule("brk"),), machine, "brk") == ALLOW
-    assert judged((Rule("brk"),), machine, "execve") == KILL
-    assert judged((), machine, "brk") == KILL
+    assert judged((Rule("brk"),), machine, "execve") == TRAP
+    assert judged((), machine, "brk") == TRAP
 
 
 @MACHINES
@@ -56,7 +56,7 @@ def test_the_first_rule_whose_conditions_all_apply_decides(machine: Machine) -> 
     assert judged(rules, machine, "fcntl", 3, 7) == ERRNO | errno.EBADF
     assert judged(rules, machine, "fcntl", -1, 7) == ERRNO | errno.EBADF
     assert judged(rules, machine, "fcntl", 2, 0x1F) == ERRNO | errno.EPERM
-    assert judged(rules, machine, "fcntl", 2, 0x2F) == KILL
+    assert judged(rules, machine, "fcntl", 2, 0x2F) == TRAP
 
 
 def test_a_rule_for_a_call_that_a_machine_does_not_have_is_left_out() -> None:
@@ -76,44 +76,47 @@ def test_a_filter_that_the_kernel_would_not_take_is_refused() -> None:
 WORKER = [
     ("mmap", (0, 4096, _READ | _WRITE, _PRIVATE | _ANONYMOUS, -1, 0), ALLOW),
     ("mmap", (0, 4096, 0, _PRIVATE | _ANONYMOUS | 0x4000, -1, 0), ALLOW),
-    ("mmap", (0, 4096, _READ | _EXEC, _PRIVATE | _ANONYMOUS, -1, 0), KILL),
-    ("mmap", (0, 4096, _READ | _WRITE | _EXEC, _PRIVATE | _ANONYMOUS, -1, 0), KILL),
+    ("mmap", (0, 4096, _READ | _EXEC, _PRIVATE | _ANONYMOUS, -1, 0), TRAP),
+    ("mmap", (0, 4096, _READ | _WRITE | _EXEC, _PRIVATE | _ANONYMOUS, -1, 0), TRAP),
     ("mmap", (0, 4096, _READ, _SHARED, 4, 0), ALLOW),
-    ("mmap", (0, 4096, _READ, _SHARED, USABLE_FDS, 0), KILL),
-    ("mmap", (0, 4096, _READ | _WRITE, _SHARED, 4, 0), KILL),
-    ("mmap", (0, 4096, _READ | _EXEC, _PRIVATE, 4, 0), KILL),
+    ("mmap", (0, 4096, _READ, _SHARED, USABLE_FDS, 0), TRAP),
+    ("mmap", (0, 4096, _READ | _WRITE, _SHARED, 4, 0), TRAP),
+    ("mmap", (0, 4096, _READ | _EXEC, _PRIVATE, 4, 0), TRAP),
+    ("madvise", (0, 4096, 14), ALLOW),
+    ("madvise", (0, 4096, 4), ERRNO | errno.EINVAL),
     ("mremap", (0, 1, 2, 1), ALLOW),
-    ("mremap", (0, 1, 2, 3), KILL),
+    ("mremap", (0, 1, 2, 3), TRAP),
     ("mprotect", (0, 4096, _READ | _WRITE), ERRNO | errno.ENOMEM),
-    ("mprotect", (0, 4096, _READ | _EXEC), KILL),
+    ("mprotect", (0, 4096, _READ | _EXEC), TRAP),
     ("write", (2, 0, 1), ALLOW),
-    ("write", (USABLE_FDS, 0, 1), KILL),
+    ("write", (USABLE_FDS, 0, 1), TRAP),
     ("sendmsg", (3, 0, 0), ALLOW),
-    ("sendmsg", (4, 0, 0), KILL),
+    ("sendmsg", (4, 0, 0), TRAP),
     ("recvmsg", (3, 0, 0), ALLOW),
-    ("recvmsg", (0, 0, 0), KILL),
+    ("recvmsg", (0, 0, 0), TRAP),
     ("fcntl", (4, fcntl.F_ADD_SEALS, 15), ALLOW),
     ("fcntl", (4, fcntl.F_DUPFD_CLOEXEC, 0), ALLOW),
-    ("fcntl", (4, fcntl.F_SETFL, os.O_NONBLOCK), KILL),
-    ("fcntl", (4, fcntl.F_SETOWN, 1), KILL),
+    ("fcntl", (4, fcntl.F_SETFL, os.O_NONBLOCK), TRAP),
+    ("fcntl", (4, fcntl.F_SETOWN, 1), TRAP),
     ("memfd_create", (0, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), ALLOW),
-    ("memfd_create", (0, 0), KILL),
+    ("memfd_create", (0, 0), TRAP),
     ("newfstatat", (4, 0, 0, _EMPTY_PATH), ALLOW),
     ("newfstatat", (-100, 0, 0, 0), ERRNO | errno.EACCES),
     ("newfstatat", (-100, 0, 0, _EMPTY_PATH), ERRNO | errno.EACCES),
     ("openat", (-100, 0, os.O_RDONLY), ERRNO | errno.EACCES),
     ("ioctl", (1, 0x5401), ERRNO | errno.ENOTTY),
-    ("ioctl", (1, 0x5412), KILL),
+    ("ioctl", (1, 0x5412), TRAP),
     ("tgkill", (_PID, _PID, 6), ALLOW),
-    ("tgkill", (_PID + 1, _PID + 1, 6), KILL),
+    ("tgkill", (_PID + 1, _PID + 1, 6), TRAP),
     ("futex", (0, 0x81), ALLOW),
-    ("futex", (0, 0x8C), KILL),
-    ("prctl", (4, 1), KILL),
-    ("socket", (1, 1, 0), KILL),
-    ("execve", (), KILL),
-    ("ptrace", (), KILL),
-    ("io_uring_setup", (), KILL),
-    ("seccomp", (), KILL),
+    ("futex", (0, 0x80), TRAP),
+    ("futex", (0, 0x8C), TRAP),
+    ("prctl", (4, 1), TRAP),
+    ("socket", (1, 1, 0), TRAP),
+    ("execve", (), TRAP),
+    ("ptrace", (), TRAP),
+    ("io_uring_setup", (), TRAP),
+    ("seccomp", (), TRAP),
 ]
 
 

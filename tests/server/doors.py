@@ -18,8 +18,10 @@ from ndfd.admission import Limits
 from ndfd.errors import NdfdError, error_from_code
 from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadReport, Setting
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
-from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from ndfd.model.pools import DEFAULT_POOL, pool_unknown
+from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.access import ACCESS, Rule
 from ndfd.server.generation import DoorLimits, Generation, Serving
@@ -92,6 +94,23 @@ class ScriptedConversions:
             raise
 
 
+class ScriptedPools:
+    """Stands in for the swarm: two pools, with the same conversions behind both."""
+
+    NAMES = (DEFAULT_POOL, "bulk")
+
+    def __init__(self, conversions: ScriptedConversions, held: Held | None = None) -> None:
+        self.conversions = conversions
+        self._held = held or Held()
+
+    @contextlib.contextmanager
+    def held(self, name: str | None) -> Iterator[ScriptedConversions]:
+        if name not in (None, *self.NAMES):
+            raise pool_unknown(str(name), self.NAMES)
+        with self._held:
+            yield self.conversions
+
+
 class ScriptedConfigurations:
     """Stands in for the daemon's: a reload fails with `refusal`, or counts on."""
 
@@ -136,9 +155,11 @@ class Doors:
         self.varlink_path = directory / "ndfd.sock"
         self.http_path = directory / "http.sock"
         self.conversions = ScriptedConversions()
-        self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20),)
+        self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20, pool="default", role="extractor"),)
+        self.pools = (PoolStatus("default", "extractor", 1, 1, 0), PoolStatus("bulk", "extractor", 0, 4, 2))
         self.configurations = ScriptedConfigurations()
-        self.daemon = Daemon(self.status, self.configurations)
+        self.crashes: list[CrashReport] = []
+        self.daemon = Daemon(self.status, self.configurations, lambda: tuple(self.crashes))
         self.occupancy = self.daemon.occupancy
         self.serving = Serving(self.generation(1, limits, door=door))
         service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)
@@ -159,7 +180,8 @@ class Doors:
         **parts: Any,
     ) -> Generation:
         """One to serve: `doors.serving.current = doors.generation(2, …)`."""
-        methods = Methods(number, self.daemon, self.conversions, limits, held=held, admins=admins, access=access)
+        pools = ScriptedPools(self.conversions, held)
+        methods = Methods(number, self.daemon, pools, limits, admins=admins, access=access)
         return Generation(methods, **parts)
 
     def status(self) -> DaemonStatus:
@@ -180,6 +202,7 @@ class Doors:
             self.serving.current.number,
             "c0ffee",
             ("no fonts",),
+            self.pools,
         )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -15,7 +15,7 @@ from ndfd.admission import Limits
 from ndfd.client import Client
 from ndfd.errors import ConfigError, NotPermitted
 from ndfd.platform import Peer as LocalPeer
-from ndfd.protocol.varlink_interfaces import CONVERT, GET_CONFIGURATION, GET_STATUS, METHODS, RELOAD
+from ndfd.protocol.varlink_interfaces import CONVERT, GET_CONFIGURATION, GET_CRASHES, GET_STATUS, METHODS, RELOAD
 from ndfd.server.access import ACCESS, REMOTE, administrators, any_caller, check_access
 from ndfd.server.occupancy import Held
 from tests.server.doors import Doors, UnixHttpConnection, connected
@@ -27,6 +27,7 @@ DOCUMENT = {"document": {"data": "JVBERg=="}}
 ASKED = {
     CONVERT: DOCUMENT,
     GET_STATUS: {},
+    GET_CRASHES: {},
     GET_CONFIGURATION: {},
     RELOAD: {"dry_run": True},
 }

@@ -7,6 +7,7 @@ import os
 
 from ndfd.errors import WorkerProtocolError
 from ndfd.protocol.frames import FromWorker
+from ndfd.supervisor.spawner import End
 
 
 class Ear:
@@ -25,8 +26,8 @@ class Ear:
     def violated(self, error: WorkerProtocolError) -> None:
         self._note("violated")
 
-    def ended(self, exit_code: int | None) -> None:
-        self._note(("ended", exit_code))
+    def ended(self, end: End) -> None:
+        self._note(("ended", end.exit_code))
 
     async def hears(self, count: int) -> list[object]:
         """Returns when so many things have been told."""

@@ -13,6 +13,7 @@ import psutil
 
 from ndfd import platform
 from ndfd.model.conversion import ConvertOptions
+from ndfd.model.crash import CrashReport
 from ndfd.supervisor import Pool, PoolLimits, Zygote, ZygoteOptions
 from ndfd.supervisor.conversion import OnPage
 
@@ -21,17 +22,19 @@ DOUBLE = Path(__file__).parents[1] / "worker" / "zygote_double.py"
 MEMORY_BYTES = 1_000_000_000
 
 
-def options(*words: str) -> ZygoteOptions:
+def options(*words: str, memory_bytes: int = MEMORY_BYTES) -> ZygoteOptions:
     """How the double is started; the words tell it how to fail."""
-    return ZygoteOptions(MEMORY_BYTES, command=(sys.executable, str(DOUBLE), *words))
+    return ZygoteOptions(memory_bytes, command=(sys.executable, str(DOUBLE), *words))
 
 
 class Running:
     """A pool that runs."""
 
-    def __init__(self, pool: Pool, zygote: Zygote) -> None:
+    def __init__(self, pool: Pool, zygote: Zygote, crashes: list[CrashReport]) -> None:
         self.pool = pool
         self.zygote = zygote
+        #: What was told of workers that a document ended.
+        self.crashes = crashes
 
     async def convert(self, text: str, *, uid: int = 0, deadline_s: float = 60.0, on_page: OnPage | None = None) -> str:
         """Converts a document of this text."""
@@ -73,16 +76,22 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def running(
-    workers: int = 2, jobs_per_worker: int = 1000, zygote_options: ZygoteOptions | None = None
+    workers: int = 2,
+    jobs_per_worker: int = 1000,
+    zygote_options: ZygoteOptions | None = None,
+    cpu_s: float | None = None,
+    limits: PoolLimits | None = None,
 ) -> AsyncIterator[Running]:
     """A pool over real processes. No process of it is left afterwards, and no descriptor."""
     children, descriptors = set(processes()), open_descriptors()
     zygote = Zygote(zygote_options or options())
-    pool = Pool(zygote, PoolLimits(workers, jobs_per_worker))
+    crashes: list[CrashReport] = []
+    limits = limits or PoolLimits(workers, workers, jobs_per_worker, cpu_s=cpu_s)
+    pool = Pool(zygote, limits, on_crash=crashes.append)
     await pool.start()
     started = set(processes()) - children
     try:
-        yield Running(pool, zygote)
+        yield Running(pool, zygote, crashes)
     finally:
         started |= set(processes()) - children
         await pool.stop()

@@ -13,6 +13,7 @@ import pytest
 
 from ndfd import platform
 from ndfd.errors import (
+    ConversionCpuLimit,
     ConversionOutOfMemory,
     ConversionTimeout,
     DamagedDocument,
@@ -23,6 +24,7 @@ from ndfd.errors import (
     ShuttingDown,
     WorkerStartFailed,
 )
+from ndfd.model.crash import CrashCause
 from ndfd.model.status import WorkerState
 from ndfd.supervisor import Pool, PoolLimits, Zygote
 from ndfd.supervisor.zygote_process import ZygoteProcess
@@ -97,12 +99,68 @@ def test_the_conversion_of_a_worker_that_was_killed_is_done_by_a_fresh_one_and_n
     run(body())
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGXCPU])
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_the_signal_that_ended_a_worker_is_named(number: signal.Signals) -> None:
     async def body() -> None:
         async with running(workers=1) as it:
             with pytest.raises(DocumentKillsWorkers, match=f"was killed by {number.name} on page 2 of 3"):
                 await it.convert(f"die {number.value}")
+            assert await it.convert("echo next") == "next"
+
+    run(body())
+
+
+def test_a_conversion_that_uses_up_its_cpu_time_is_ended_and_not_tried_again() -> None:
+    async def body() -> None:
+        async with running(workers=1, cpu_s=1.0) as it:
+            with pytest.raises(ConversionCpuLimit, match="its CPU time was used up on page 2 of 3"):
+                await it.convert("burn")
+            assert await it.convert("echo next") == "next"
+            assert [(crash.cause, crash.signal, crash.attempt) for crash in it.crashes] == [
+                (CrashCause.CPU, "SIGXCPU", 1)
+            ]
+
+    run(body())
+
+
+def test_the_cpu_time_of_one_conversion_is_not_counted_for_the_next() -> None:
+    async def body() -> None:
+        async with running(workers=1, cpu_s=1.0) as it:
+            pids = {await it.convert(f"burn 0.7 {at}") for at in range(4)}
+            assert len(pids) == 1
+
+    run(body())
+
+
+def test_the_system_call_that_its_confinement_denied_a_worker_is_named() -> None:
+    async def body() -> None:
+        async with running(workers=1) as it:
+            with pytest.raises(DocumentKillsWorkers, match=r"attempted socket, .* on page 2 of 3"):
+                await it.convert("open-socket")
+            assert await it.convert("echo next") == "next"
+            assert [(crash.cause, crash.call, crash.attempt, crash.page) for crash in it.crashes] == [
+                (CrashCause.SANDBOX_VIOLATION, "socket", 1, 2),
+                (CrashCause.SANDBOX_VIOLATION, "socket", 2, 2),
+            ]
+
+    run(body())
+
+
+def test_a_worker_that_says_so_and_lives_on_is_ended() -> None:
+    async def body() -> None:
+        async with running(workers=1) as it:
+            with pytest.raises(DocumentKillsWorkers, match="attempted getpid"):
+                await it.convert("claim-violation")
+            assert await it.convert("echo next") == "next"
+
+    run(body())
+
+
+def test_an_engine_that_aborts_with_its_memory_used_up_ran_out_of_memory() -> None:
+    async def body() -> None:
+        async with running(workers=1, zygote_options=options(memory_bytes=400_000_000)) as it:
+            with pytest.raises(ConversionOutOfMemory, match=r"page 2 of 3, with \d+ of 400000000 bytes in use"):
+                await it.convert("eat-and-abort")
             assert await it.convert("echo next") == "next"
 
     run(body())
@@ -232,7 +290,7 @@ def test_a_cpu_that_is_not_there_is_named() -> None:
     async def body() -> None:
         before = open_descriptors()
         cpus = platform.allowed_cpus() | {9998, 9999}
-        pool = Pool(Zygote(dataclasses.replace(options(), cpus=cpus)), PoolLimits(1, 1))
+        pool = Pool(Zygote(dataclasses.replace(options(), cpus=cpus)), PoolLimits(1, 1, 1))
         with pytest.raises(WorkerStartFailed, match=r"\[swarm\] cpus .* not there or not allowed: 9998, 9999$"):
             await pool.start()
         await pool.stop()
@@ -257,8 +315,8 @@ def test_shrinking_and_growing_over_real_processes_loses_no_conversion_and_no_pr
             calls = [asyncio.create_task(it.convert(f"echo n{number}")) for number in range(200)]
             for number, call in enumerate(calls):
                 await call
-                it.pool.reconfigure(PoolLimits(1 + number % 4, 30 + number % 7))
-            it.pool.reconfigure(PoolLimits(2, 100))
+                it.pool.reconfigure(PoolLimits(1 + number % 4, 1 + number % 4, 30 + number % 7))
+            it.pool.reconfigure(PoolLimits(2, 2, 100))
             await all_idle(it)
             assert [call.result() for call in calls] == [f"n{number}" for number in range(200)]
             assert len(psutil.Process().children(recursive=True)) == 3
@@ -360,7 +418,7 @@ def test_killing_zygote_and_worker_together_is_mended() -> None:
 def test_a_zygote_that_cannot_work_says_why(word: str, kind: type[NdfdError], message: str) -> None:
     async def body() -> None:
         before = open_descriptors()
-        pool = Pool(Zygote(options(word)), PoolLimits(1, 1))
+        pool = Pool(Zygote(options(word)), PoolLimits(1, 1, 1))
         with pytest.raises(kind, match=message):
             await pool.start()
         await pool.stop()

@@ -30,7 +30,7 @@ def ended_worker(ear: Ear) -> WorkerProcess:
     theirs.close()
     pidfd = platform.pidfd(pid)
     select.select([pidfd], [], [])
-    return WorkerProcess(pid, ours, pidfd, ear)
+    return WorkerProcess(pid, ours, pidfd, ear, 0)
 
 
 STORY = [("JobPage", number) for number in range(1, PAGES + 1)]
@@ -54,7 +54,7 @@ def test_all_that_was_said_is_told_before_the_end() -> None:
         ear = Ear()
         process = ended_worker(ear)
         await ear.hears(PAGES)
-        process.exited(3)
+        process.exited(3, 0)
         assert await ear.hears(PAGES + 1) == [*STORY, ("ended", 3)]
         os.waitpid(process.pid, 0)
 
@@ -66,7 +66,7 @@ def test_an_exit_code_that_comes_before_the_end_is_kept_for_it() -> None:
     async def body() -> None:
         ear = Ear()
         process = ended_worker(ear)
-        process.exited(3)
+        process.exited(3, 0)
         assert await ear.hears(PAGES + 1) == [*STORY, ("ended", 3)]
         os.waitpid(process.pid, 0)
 

@@ -182,8 +182,7 @@ def never_read(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 
 def prepare(font_dirs: Any) -> Engine:
-    engine = double.prepare(font_dirs)
-    return Engine(engine.status, convert)
+    return double.prepare(font_dirs)._replace(convert=convert)
 
 
 if __name__ == "__main__":

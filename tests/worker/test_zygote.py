@@ -22,7 +22,7 @@ from ndfd.worker.sample import SAMPLE_PDF
 from tests.supervisor.fake_pool import run
 from tests.supervisor.processes import DOUBLE, lives
 
-LIMITS = PoolLimits(1, 100)
+LIMITS = PoolLimits(1, 1, 100)
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))

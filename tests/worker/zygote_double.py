@@ -5,29 +5,35 @@ The first word of the document is the name of a function here (with - for _); th
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
 import resource
 import signal
+import socket
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ndfd import platform
+from ndfd import native, platform
 from ndfd.errors import NativeMissing, error_from_code
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.model.status import EngineStatus
-from ndfd.platform import linux_rules
+from ndfd.platform import linux_rules, linux_syscalls
 from ndfd.platform.linux_seccomp import Rule
 from ndfd.protocol import frames
 from ndfd.worker import nursery
 from ndfd.worker.engine import Engine
 
 OnPage = Callable[[PageReport], None]
+
+_MACHINE = linux_syscalls.this_machine()
+_GETPID = 0 if _MACHINE is None else _MACHINE.numbers["getpid"]
 
 _GIVEN = dict(os.environ)
 
@@ -74,6 +80,51 @@ def wait(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     signal.sigwait({signal.SIGUSR1})
     on_page(page(2, 2))
     return 2, argument.encode()
+
+
+def burn(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Takes CPU time, without end or so many seconds of it."""
+    on_page(page(1, 3))
+    until = time.process_time() + float(argument.partition(" ")[0] or "inf")
+    while time.process_time() < until:
+        pass
+    on_page(page(2, 3))
+    on_page(page(3, 3))
+    return 3, str(os.getpid()).encode()
+
+
+def read_late(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Reads the whole document so many seconds after its first page."""
+    on_page(page(1, 1))
+    until = time.monotonic() + float(argument.split(" ")[0])
+    while time.monotonic() < until:
+        pass
+    frame = sys._getframe(1)
+    document = frame.f_locals["data"]
+    return 1, str(sum(1 for _ in bytes(document))).encode()
+
+
+def open_socket(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    on_page(page(1, 3))
+    socket.socket()
+    raise AssertionError("still alive")
+
+
+def claim_violation(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Says that a call was denied to it which it has not made."""
+    send(frames.Violation(_GETPID))
+    return hang()
+
+
+def eat_and_abort(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """As PDFium does."""
+    on_page(page(1, 3))
+    eaten = []
+    with contextlib.suppress(MemoryError):
+        while True:
+            eaten.append(bytearray(1_000_000))
+    signal.raise_signal(signal.SIGABRT)
+    raise AssertionError("still alive")
 
 
 def die(argument: str, on_page: OnPage) -> tuple[int, bytes]:
@@ -139,7 +190,7 @@ def garbage(argument: str, on_page: OnPage) -> tuple[int, bytes]:
 
 
 def zygotes_frame(argument: str, on_page: OnPage) -> tuple[int, bytes]:
-    send(frames.Exited(1, 1, 0))
+    send(frames.Exited(1, 1, 0, 0))
     return hang()
 
 
@@ -259,7 +310,7 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
     # As a shell may hand them on: a worker must not care.
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
-    return Engine(EngineStatus("double 1", "python", tuple(font_dirs)), convert)
+    return Engine(EngineStatus("double 1", "python", tuple(font_dirs)), convert, native.violations.tell)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from ndfd import __version__
 from ndfd.cli.completion import completion
 from ndfd.cli.config import config
 from ndfd.cli.convert import convert
+from ndfd.cli.crashes import crashes
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
 from ndfd.cli.reload import reload
@@ -56,7 +57,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, config, reload, errors, completion):
+for command in (run, convert, status, crashes, config, reload, errors, completion):
     ndfd.add_command(command)
 
 

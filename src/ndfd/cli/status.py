@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from ndfd.cli.options import socket_option
-from ndfd.model.status import DaemonStatus, WorkerStatus
+from ndfd.model.status import DaemonStatus, WorkerState, WorkerStatus
 
 
 @click.command(short_help="Show the running daemon and its workers.")
@@ -68,6 +68,16 @@ def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
     )
 
 
+def pools(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
+    """Name of each pool, and what there is to say of it."""
+    for pool in answer.pools:
+        alive = sum(worker.pool == pool.name and worker.state is not WorkerState.DEAD for worker in answer.workers)
+        bounds = str(pool.workers_max)
+        if pool.workers_min != pool.workers_max:
+            bounds = f"{pool.workers_min} to {pool.workers_max}"
+        yield pool.name, f"{pool.role}, workers {alive} of {bounds}, {pool.queued} waiting"
+
+
 def work(worker: WorkerStatus) -> str:
     """What a worker does."""
     if worker.document is None and worker.busy_s is None:
@@ -103,8 +113,10 @@ def memory(size_bytes: int) -> str:
 def _plain(answer: DaemonStatus) -> Iterator[str]:
     for label, text in head(answer):
         yield f"{label:<15} {text}"
+    for name, fact in pools(answer):
+        yield f"{f'pool {name}':<15} {fact}"
     for worker in answer.workers:
-        facts = f"pid {worker.pid}, {worker.state.value}, {worker.served} served"
+        facts = f"pid {worker.pid}, {worker.pool} {worker.role}, {worker.state.value}, {worker.served} served"
         size = f"{memory(worker.rss_bytes)}, up {duration(worker.age_s)}"
         doing = work(worker)
         yield f"{f'worker {worker.id}':<15} {facts}, {size}" + (f"; {doing}" if doing else "")

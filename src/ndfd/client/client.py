@@ -17,6 +17,7 @@ from ndfd.client.documents import Document, document_descriptor, document_name
 from ndfd.errors import NdfdError, NotPermitted, ProtocolError, error_from_code
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConvertOptions, PageReport
+from ndfd.model.crash import Crashes, CrashReport
 from ndfd.model.status import DaemonStatus
 from ndfd.protocol import varlink_interfaces
 from ndfd.protocol.varlink import Call, Reply, encode_parameters
@@ -85,6 +86,10 @@ class Client:
             timeout_s,
         )
 
+    def crashes(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> tuple[CrashReport, ...]:
+        """The last conversions that ended their workers, newest last: the caller's own, for administrators all."""
+        return self._ask(varlink_interfaces.GET_CRASHES, varlink_interfaces.GetCrashes(), Crashes, timeout_s).crashes
+
     def configuration(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> Configuration:
         """Every value of the configuration that the daemon runs, and where it comes from; for administrators."""
         return self._ask(
@@ -128,6 +133,7 @@ class Client:
             password=options.password,
             deadline_ms=None if options.deadline_s is None else max(1, round(options.deadline_s * 1000)),
             reply=ReplyKind.DESCRIPTOR,
+            pool=options.pool,
         )
         call = Call(
             varlink_interfaces.CONVERT,

@@ -16,6 +16,15 @@ from pydantic_core import CoreSchema, core_schema
 _N = TypeVar("_N", int, float)
 
 
+class WrongWord(ValueError):
+    """A word that is none of those there are."""
+
+    def __init__(self, message: str, suggestion: str | None) -> None:
+        super().__init__(message)
+        #: The word that was probably meant.
+        self.suggestion = suggestion
+
+
 class Kind:
     """Reads and writes the values of a key."""
 
@@ -58,6 +67,17 @@ class Kind:
     def range(self) -> str:
         """As `accepts`, without the words."""
         raise NotImplementedError
+
+
+def one_of(raw: Any, words: Sequence[str]) -> str:
+    """The word; `WrongWord` for what is none of them."""
+    if isinstance(raw, str) and raw in words:
+        return raw
+    # Imported here: only who has made a slip pays for it.
+    from ndfd.config.likeness import nearest
+
+    suggestion = nearest(raw.strip().lower(), words) if isinstance(raw, str) else None
+    raise WrongWord(f"{shown(raw)} is none of {', '.join(words)}", None if suggestion is None else literal(suggestion))
 
 
 def literal(value: str | int | bool) -> str:

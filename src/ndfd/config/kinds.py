@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from ndfd.config.kind import Kind, array, items, literal, shown, within
+from ndfd.config.kind import Kind, array, items, literal, one_of, shown, within
 from ndfd.config.quantities import (
     format_cpus,
     format_duration,
@@ -149,11 +149,31 @@ class Choice(Kind):
 
     def parse(self, raw: Any) -> str:
         """Nothing but the words."""
-        raise ValueError(f"{shown(raw)} is none of {', '.join(self.words)}")
+        return one_of(raw, self.words)
 
     def accepts(self) -> str:
         """The words."""
         return ", ".join(map(literal, self.words[:-1])) + f" or {literal(self.words[-1])}"
+
+
+@dataclass(frozen=True)
+class Choices(Kind):
+    """Any of a few words, or none of them."""
+
+    of: tuple[str, ...]
+
+    def parse(self, raw: Any) -> frozenset[str]:
+        """From an array, or from a variable, where they are separated by commas."""
+        words = (item.strip() if isinstance(item, str) else item for item in items(raw, ",", "words"))
+        return frozenset(one_of(word, self.of) for word in words)
+
+    def format(self, value: Any) -> str:
+        """An array, in the order in which they are declared."""
+        return array(word for word in self.of if word in value)
+
+    def range(self) -> str:
+        """The words."""
+        return f"an array of any of {', '.join(map(literal, self.of))} (in a variable, separated by commas)"
 
 
 class Flag(Kind):

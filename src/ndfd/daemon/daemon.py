@@ -17,6 +17,7 @@ from ndfd.config.context import Context
 from ndfd.config.load import Loaded, load
 from ndfd.config.places import HTTP_SOCKET, VARLINK_SOCKET, default_socket_dir
 from ndfd.config.plan import planned, reloaded
+from ndfd.daemon.crash_reports import CRASHES_FILE, CrashReports
 from ndfd.daemon.file_watch import FileWatch
 from ndfd.daemon.generations import Parts, Preparation
 from ndfd.daemon.measured import Counts
@@ -27,6 +28,7 @@ from ndfd.daemon.runtime_dir import RuntimeDir
 from ndfd.daemon.stopping import StopRequest, Urgency
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
+from ndfd.model.crash import CrashReport
 from ndfd.model.status import DaemonStatus, EngineStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.generation import Serving
@@ -63,12 +65,15 @@ class Daemon:
         self._runtime_dir = runtime_dir
         self._counts = Counts()
         self._metrics = Metrics(self.status)
-        self._methods = DaemonMethods(self.status, self)
+        self._crashes = CrashReports(runtime_dir.path)
+        self._methods = DaemonMethods(self.status, self, self._crashes.all)
         self._serving = Serving()
         self._varlink = VarlinkDoor(self._serving, ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES))
         app = make_app(self._serving, self._metrics.render, __version__)
         self._http = HttpDoor(app, self._serving)
-        self._preparation = Preparation(context, self._methods, self._serving, app, self._metrics, self._counts)
+        self._preparation = Preparation(
+            context, self._methods, self._serving, app, self._metrics, self._counts, self._crashed
+        )
         #: Of the generation that serves; None before the start.
         self._parts: Parts | None = None
         #: Those that have not ended: of the generation that serves, and of former ones whose requests go on.
@@ -86,7 +91,8 @@ class Daemon:
 
     def status(self) -> DaemonStatus:
         """What the daemon says of itself."""
-        snapshots = [pool.pool.snapshot() for pool in self._pools]
+        by_pool = {pool: pool.snapshot() for pool in self._pools}
+        snapshots = list(by_pool.values())
         engine = snapshots[-1].engine if snapshots else None
         parts = self._parts
         warnings = dict.fromkeys(warning for snapshot in snapshots for warning in snapshot.warnings)
@@ -104,6 +110,7 @@ class Daemon:
             generation=0 if parts is None else parts.generation.number,
             config_hash=self._loaded.hash,
             warnings=(*warnings, *_font_warning(engine), *self._loaded.warnings),
+            pools=() if parts is None else parts.swarm.status(by_pool),
         )
 
     async def start(self) -> None:
@@ -137,6 +144,10 @@ class Daemon:
         networks = [door.stop(grace_s) for door in self._network_doors]
         await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *networks)
         await asyncio.gather(*(pool.pool.stop() for pool in self._pools))
+
+    def _crashed(self, report: CrashReport) -> None:
+        self._metrics.crashed(report)
+        self._crashes.keep(report)
 
     # The configuration
 
@@ -189,13 +200,12 @@ class Daemon:
         parts.logs.use()
         settings = parts.loaded.settings
         asyncio.get_running_loop().set_debug(settings.development.debug_mode)
-        parts.pool.pool.reconfigure(parts.pool_limits)
+        parts.swarm.use()
         # What runs on former parts is of the former generation, and ends by that one's deadlines.
         grace_s = 0.0 if former is None else former.loaded.settings.document.max_deadline
-        if former is None or parts.pool is not former.pool:
-            self._pools.append(parts.pool)
-            if former is not None:
-                self._spawn(self._retire(former.pool, grace_s))
+        self._pools += parts.swarm.new
+        for pool in () if former is None else former.swarm.without(parts.swarm):
+            self._spawn(self._retire(pool, grace_s))
         self._runtime_dir.set_socket_mode(settings.network.socket_mode)
         self._watch.follow(*self._watched(parts))
         if parts.network is not None and (former is None or parts.network is not former.network):
@@ -262,7 +272,7 @@ def run(context: Context, on_ready: OnReady, *, owner_fd: int | None = None, pri
             asyncio.run(_serve(context, loaded, runtime_dir, on_ready, owner_fd))
         finally:
             if private_dir is not None:
-                runtime_dir.remove()
+                runtime_dir.remove(CRASHES_FILE)
     return 0
 
 

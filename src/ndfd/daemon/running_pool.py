@@ -4,38 +4,74 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ndfd import platform
 from ndfd.daemon.probe import probe_document
 from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OutputFormat
+from ndfd.model.crash import CrashReport
+from ndfd.model.pools import DEFAULT_POOL, Role
 from ndfd.server.occupancy import Held
-from ndfd.supervisor import Pool, PoolLimits, Zygote, ZygoteOptions
+from ndfd.supervisor import Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
 
 #: Seconds for the built-in document: milliseconds of work, on a machine that may be busy.
 PROBE_LIMIT_S = 30.0
 
 
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """What the configuration says of a pool."""
+
+    role: Role
+    #: How its workers are made.
+    options: ZygoteOptions
+    #: What it takes on.
+    limits: PoolLimits
+
+
 class RunningPool:
     """Serves the generations whose workers are made alike."""
 
-    def __init__(self, options: ZygoteOptions, limits: PoolLimits, numbers: Iterator[int]) -> None:
-        #: How its workers are made.
-        self.options = options
-        self.pool = Pool(Zygote(options), limits, numbers=numbers)
+    def __init__(
+        self, name: str, plan: PoolPlan, numbers: Iterator[int], on_crash: Callable[[CrashReport], None]
+    ) -> None:
+        """`numbers` are those that its workers get; `on_crash` is told of each that a document ended."""
+        self.name = name
+        self.role = plan.role
+        self._options = plan.options
+        self.pool = Pool(Zygote(plan.options), plan.limits, numbers=numbers, on_crash=on_crash)
         #: Held by each request that needs it.
         self.held = Held()
+
+    def serves(self, plan: PoolPlan) -> bool:
+        """Whether its workers are made as this plan says; how many there are can be changed."""
+        return (self.role, self._options) == (plan.role, plan.options)
 
     async def start(self) -> None:
         """Returns when a worker has converted the built-in document; `WorkerStartFailed`, and nothing left, if not."""
         try:
             await self.pool.start()
             await self._probe()
-        except BaseException:
+        except BaseException as error:
             await self.pool.stop()
+            if isinstance(error, NdfdError) and self.name != DEFAULT_POOL:
+                raise type(error)(f"pool {self.name}: {error}", hint=error.hint) from error
             raise
+
+    def snapshot(self) -> Snapshot:
+        """The pool at this moment, its workers told by its name and role."""
+        snapshot = self.pool.snapshot()
+        workers = (replace(worker, pool=self.name, role=self.role.value) for worker in snapshot.workers)
+        warnings = snapshot.warnings
+        if self.name != DEFAULT_POOL:
+            warnings = tuple(f"pool {self.name}: {warning}" for warning in warnings)
+        return dataclasses.replace(snapshot, workers=tuple(workers), warnings=warnings)
 
     async def retire(self, grace_s: float) -> None:
         """Serves those that hold it to their ends, with no more workers than they need, and stops.

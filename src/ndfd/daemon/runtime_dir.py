@@ -79,10 +79,12 @@ class RuntimeDir:
             listener.remove_file()
         self._listeners.clear()
 
-    def remove(self) -> None:
-        """Removes the whole folder: for a private one, whose owner may be gone."""
+    def remove(self, *names: str) -> None:
+        """Removes the whole folder, with these files: for a private one, whose owner may be gone."""
         self.remove_sockets()
         with suppress(OSError):
+            for name in names:
+                (self.path / name).unlink(missing_ok=True)
             (self.path / _LOCK).unlink()
             self.path.rmdir()
 

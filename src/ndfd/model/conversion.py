@@ -52,9 +52,14 @@ class ConvertOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     #: Seconds from acceptance until the conversion is killed; None for the daemon's default. Never above its maximum.
     deadline_s: float | None = None
+    #: The pool whose workers shall do it; None for the default one.
+    pool: str | None = None
 
     def __repr__(self) -> str:
-        return f"ConvertOptions(format={self.format.value!r}, name={self.name!r}, deadline_s={self.deadline_s!r})"
+        return (
+            f"ConvertOptions(format={self.format.value!r}, name={self.name!r}, deadline_s={self.deadline_s!r}, "
+            f"pool={self.pool!r})"
+        )
 
 
 class PageReport(msgspec.Struct, frozen=True, omit_defaults=True):

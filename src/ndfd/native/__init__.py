@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ndfd.errors import ConfigError, NativeMissing
 
-__all__ = ["IMPLEMENTATION", "layout", "pdftext"]
+__all__ = ["IMPLEMENTATION", "layout", "pdftext", "violations"]
 
 _PACKAGES = {"c": "ndfd.native._c", "python": "ndfd.native._py"}
 
@@ -31,7 +31,8 @@ def _module(implementation: str, name: str) -> ModuleType:
 IMPLEMENTATION = os.environ.get("NDFD_NATIVE", "c")
 
 if TYPE_CHECKING:
-    from ndfd.native._c import layout, pdftext
+    from ndfd.native._c import layout, pdftext, violations
 else:
     pdftext = _module(IMPLEMENTATION, "pdftext")
     layout = _module(IMPLEMENTATION, "layout")
+    violations = _module(IMPLEMENTATION, "violations")

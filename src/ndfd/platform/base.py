@@ -61,6 +61,16 @@ class WorkerLimits:
     memory_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How long processes waited for what they needed, in per cent of the last ten seconds."""
+
+    #: The time in which at least one could run and had no CPU.
+    cpu_percent: float
+    #: The time in which at least one waited for memory: for a page to be freed, or read back.
+    memory_percent: float
+
+
 #: The number that the descriptor of a worker's channel must have when it confines itself.
 WORKER_CHANNEL_FD = 3
 
@@ -252,6 +262,15 @@ class Platform:
         """
         raise self._lacks("a choice of CPUs")
 
+    def add_nice(self, increment: int) -> bool:
+        """Adds to the nice value of this process, and of every one that it starts from now on (nice(2)).
+
+        False, with the value as it was, when this process may not take so much from it.
+        """
+        if increment == 0:
+            return True
+        raise self._lacks("priorities of processes")
+
     def usable_memory(self) -> int:
         """Bytes of memory that this process and its children could use at most."""
         # Not at the top: every client imports this module, and few ask.
@@ -259,12 +278,23 @@ class Platform:
 
         return int(psutil.virtual_memory().total)
 
+    def pressure(self) -> Pressure | None:
+        """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
+        return None
+
     def user_id(self, name: str) -> int:
         """The number of a user; KeyError for one that this machine does not know."""
         # Not at the top: Windows has no such module.
         import pwd
 
         return pwd.getpwnam(name).pw_uid
+
+    def allocator_environment(self, environment: Mapping[str, str], *, huge_pages: bool) -> Mapping[str, str]:
+        """The environment in which a process keeps the memory that it frees, for its next buffers, up to a bound.
+
+        With `huge_pages` it asks for huge ones. Where the allocator cannot be told so, the environment as it is.
+        """
+        return environment
 
     def forget_environment(self) -> None:
         """Empties the environment of this process, and what others see of it: it may hold secrets."""
@@ -284,6 +314,10 @@ class Platform:
         `WorkerStartFailed` when a confined process cannot live.
         """
         raise self._lacks("confinement for workers")
+
+    def system_call_name(self, number: int) -> str:
+        """Of the system call with this number, for messages."""
+        return f"call {number}"
 
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")

@@ -28,9 +28,10 @@ _READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _HINTS = 0x4000 | 0x20000
 _ALL_BITS = 0xFFFFFFFF
 _MREMAP_MAYMOVE = 1
+_MADV_HUGEPAGE = 14
 _AT_EMPTY_PATH = 0x1000
-# linux/futex.h, each with FUTEX_PRIVATE_FLAG: WAIT, WAKE, WAIT_BITSET, the last by the wall clock as well.
-_FUTEX_OPERATIONS = (0x80, 0x81, 0x89, 0x189)
+# linux/futex.h: FUTEX_WAKE | FUTEX_PRIVATE_FLAG.
+_FUTEX_WAKE_PRIVATE = 0x81
 # asm-generic/ioctls.h; the second is what isatty(3) asks since glibc 2.42.
 _TCGETS, _TCGETS2 = 0x5401, 0x802C542A
 _PR_SET_VMA = 0x53564D41
@@ -54,6 +55,7 @@ _ALLOWED = (
     ),
     Rule("mmap", (Is(2, mmap.PROT_READ), Is(3, mmap.MAP_SHARED), Below(4, USABLE_FDS))),
     Rule("munmap"),
+    Rule("madvise", (Is(2, _MADV_HUGEPAGE),)),  # For more of the heap, with [swarm] huge_pages.
     Rule("mremap", (Is(3, _MREMAP_MAYMOVE),)),  # realloc(3) of a large block.
     # The channel: a job in, frames and the result out.
     Rule("recvmsg", (_CHANNEL,)),
@@ -75,8 +77,10 @@ _ALLOWED = (
     Rule("getrusage", (Is(0, resource.RUSAGE_SELF),)),
     Rule("alarm"),
     Rule("setitimer", (Is(0, _ITIMER_REAL),)),
-    # Locks of the libraries, which nobody else holds.
-    *(Rule("futex", (Is(1, operation),)) for operation in _FUTEX_OPERATIONS),
+    # The limit of its CPU time, which each job has anew. What a job makes of its own is bounded by its deadline.
+    Rule("prlimit64", (Is(0, 0), Is(1, resource.RLIMIT_CPU))),
+    # What the libraries do when they let go of a lock. There is one thread, so that nobody ever waits for one.
+    Rule("futex", (Is(1, _FUTEX_WAKE_PRIVATE),)),
     # abort(3), by which PDFium ends at its wits' end: so that the cause reads SIGABRT. tgkill: to itself alone.
     Rule("rt_sigprocmask"),
     Rule("getpid"),

@@ -17,6 +17,7 @@ from ndfd.platform.linux_syscalls import Machine
 _SET_MODE_FILTER = 1
 _FLAG_TSYNC = 1
 _RET_KILL_PROCESS = 0x80000000
+_RET_TRAP = 0x00030000
 _RET_ERRNO = 0x00050000
 _RET_ALLOW = 0x7FFF0000
 
@@ -72,9 +73,12 @@ class Rule(NamedTuple):
 
 
 def program(rules: Sequence[Rule], machine: Machine) -> bytes:
-    """The filter: the first rule that applies decides, and a call to which none applies ends the process (SIGSYS).
+    """The filter: the first rule that applies decides, and a call to which none applies ends the process by SIGSYS.
 
-    So does every call of another machine's table. Rules for calls that the machine does not have are left out.
+    SECCOMP_RET_TRAP, not …_KILL_PROCESS: the call is made as little, and a handler that ends the process may say which
+    one it was (`ndfd.native.violations`). Without a handler, with the signal ignored or blocked, the kernel ends the
+    process itself. Calls of another machine's table are not told apart. Rules for calls that the machine does not have
+    are left out.
     """
     code = [
         # First of all: a number means nothing before it is known whose it is.
@@ -91,7 +95,7 @@ def program(rules: Sequence[Rule], machine: Machine) -> bytes:
     for rule in rules:
         if (number := machine.numbers.get(rule.call)) is not None:
             code += _rule(rule, number)
-    code.append(_instruction(_RETURN, _RET_KILL_PROCESS))
+    code.append(_instruction(_RETURN, _RET_TRAP))
     if len(code) > _INSTRUCTIONS_MAX:
         raise ValueError(f"a filter of {len(code)} instructions is too long")
     return b"".join(code)

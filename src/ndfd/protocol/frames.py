@@ -69,6 +69,8 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
     pid: int
     #: As `os.waitstatus_to_exitcode`: exit status, or minus the signal's number.
     exit_code: int
+    #: Its peak resident set (getrusage(2)).
+    rss_max_bytes: int
 
 
 class Job(msgspec.Struct, frozen=True, tag="job"):
@@ -78,6 +80,8 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
     options: ConvertOptions
     #: Seconds the worker may take; the supervisor kills it then, this is for the worker's own last-resort timer.
     deadline_s: float
+    #: Seconds of CPU time it may take; None for no such limit.
+    cpu_s: float | None = None
 
 
 class JobPage(msgspec.Struct, frozen=True, tag="job_page"):
@@ -104,9 +108,19 @@ class JobFailed(msgspec.Struct, frozen=True, tag="job_failed", omit_defaults=Tru
     page: int | None = None
 
 
+class Violation(msgspec.Struct, frozen=True, tag="violation"):
+    """Worker to supervisor, its last: it ends because it attempted what its confinement denies.
+
+    Sent by a handler that knows nothing but where in the frame the number is: see `VIOLATION`.
+    """
+
+    #: Number of the system call, on this machine.
+    call: int
+
+
 FromZygote = ZygoteReady | ZygoteFailed | Spawned | SpawnFailed | Exited
 ToZygote = Spawn
-FromWorker = JobPage | JobDone | JobFailed
+FromWorker = JobPage | JobDone | JobFailed | Violation
 ToWorker = Job
 
 Frame = FromZygote | ToZygote | FromWorker | ToWorker
@@ -120,6 +134,10 @@ def encode(frame: Frame) -> bytes:
     if len(data) > MAX_FRAME_BYTES:
         raise ValueError(f"a frame of {len(data)} bytes is longer than {MAX_FRAME_BYTES}")
     return data
+
+
+#: The frame of a `Violation` whose last four bytes are the number of the call, big-endian.
+VIOLATION = encode(Violation(2**32 - 1))
 
 
 T = TypeVar("T")

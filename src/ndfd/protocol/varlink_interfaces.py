@@ -15,6 +15,7 @@ import msgspec
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, OutputFormat, PageReport
+from ndfd.model.crash import Crashes
 from ndfd.model.status import DaemonStatus
 
 
@@ -48,9 +49,12 @@ class Convert(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     #: Milliseconds until the conversion is given up.
     deadline_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
     reply: ReplyKind | None = None
+    #: Name of the pool whose workers shall do it.
+    pool: str | None = None
 
     def __repr__(self) -> str:
-        return f"Convert({self.document!r}, format={self.format!r}, name={self.name!r}, reply={self.reply!r})"
+        asked = f"format={self.format!r}, name={self.name!r}, reply={self.reply!r}, pool={self.pool!r}"
+        return f"Convert({self.document!r}, {asked})"
 
 
 class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -67,6 +71,10 @@ class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class GetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of io.ndfd.Service.GetStatus."""
+
+
+class GetCrashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.GetCrashes."""
 
 
 class GetConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,6 +142,7 @@ class MethodTypes(NamedTuple):
 
 CONVERT = "io.ndfd.Documents.Convert"
 GET_STATUS = "io.ndfd.Service.GetStatus"
+GET_CRASHES = "io.ndfd.Service.GetCrashes"
 GET_CONFIGURATION = "io.ndfd.Service.GetConfiguration"
 RELOAD = "io.ndfd.Service.Reload"
 GET_INFO = "org.varlink.service.GetInfo"
@@ -142,6 +151,7 @@ GET_INTERFACE_DESCRIPTION = "org.varlink.service.GetInterfaceDescription"
 METHODS = {
     CONVERT: MethodTypes(Convert, ConvertReply),
     GET_STATUS: MethodTypes(GetStatus, DaemonStatus),
+    GET_CRASHES: MethodTypes(GetCrashes, Crashes),
     GET_CONFIGURATION: MethodTypes(GetConfiguration, Configuration),
     RELOAD: MethodTypes(Reload, ReloadReport),
     GET_INFO: MethodTypes(GetInfo, ServiceInfo),

@@ -33,6 +33,7 @@ def administrators(peer: Peer, admins: frozenset[int]) -> bool:
 ACCESS: Mapping[str, Rule] = {
     "io.ndfd.Documents.Convert": any_caller,
     "io.ndfd.Service.GetStatus": any_caller,
+    "io.ndfd.Service.GetCrashes": any_caller,
     "io.ndfd.Service.GetConfiguration": administrators,
     "io.ndfd.Service.Reload": administrators,
 }

@@ -53,6 +53,7 @@ def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
             Route("/", routes.index, methods=["GET"]),
             Route("/v1/convert", routes.convert, methods=["POST"]),
             Route("/v1/status", routes.status, methods=["GET"]),
+            Route("/v1/crashes", routes.crashes, methods=["GET"]),
             Route("/v1/configuration", routes.configuration, methods=["GET"]),
             Route("/v1/reload", routes.reload, methods=["POST"]),
             Route("/health", routes.health, methods=["GET"]),
@@ -111,6 +112,10 @@ class _Routes:
         status = _generation(request).methods.status(request.state.peer)
         return Response(msgspec.json.encode(status), media_type="application/json")
 
+    async def crashes(self, request: Request) -> Response:
+        crashes = _generation(request).methods.crashes(request.state.peer)
+        return Response(msgspec.json.encode(crashes), media_type="application/json")
+
     async def configuration(self, request: Request) -> Response:
         configuration = _generation(request).methods.configuration(request.state.peer)
         return Response(msgspec.json.encode(configuration), media_type="application/json")
@@ -141,7 +146,7 @@ class _Routes:
         size_bytes = declared_size(request.headers.get("content-length"))
         try:
             with (
-                generation.methods.admitted(peer, size_bytes) as admission,
+                generation.methods.admitted(peer, size_bytes, options.pool) as admission,
                 Intake(generation.methods.limits.document_max_bytes) as intake,
             ):
                 await _receive(request, intake, generation.door.stall_s)

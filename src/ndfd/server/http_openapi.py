@@ -10,6 +10,7 @@ import msgspec
 from ndfd.errors import ConfigError, NdfdError, NotAuthenticated, NotPermitted, ShuttingDown, error_classes
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import OutputFormat
+from ndfd.model.crash import Crashes
 from ndfd.model.document import Document
 from ndfd.model.status import DaemonStatus
 from ndfd.server.http_problem import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
@@ -28,6 +29,7 @@ class Links(msgspec.Struct, frozen=True):
 
     convert: str = "/v1/convert"
     status: str = "/v1/status"
+    crashes: str = "/v1/crashes"
     configuration: str = "/v1/configuration"
     reload: str = "/v1/reload"
     health: str = "/health"
@@ -50,12 +52,19 @@ _NEVER_ANSWERED = frozenset({"input-unreadable", "input-no-documents", "output-u
 def openapi_document(version: str) -> dict[str, Any]:
     """The description as JSON-ready values."""
     _, schemas = msgspec.json.schema_components(
-        [Document, DaemonStatus, Configuration, ReloadReport, Problem, Health, Index],
+        [Document, DaemonStatus, Crashes, Configuration, ReloadReport, Problem, Health, Index],
         ref_template="#/components/schemas/{name}",
     )
     paths = {
         "/v1/convert": {"post": _convert()},
         "/v1/status": {"get": _get("getStatus", "The daemon, its workers and what they do", "DaemonStatus")},
+        "/v1/crashes": {
+            "get": _get(
+                "getCrashes",
+                "The last conversions that ended their workers: the caller's own, for administrators all",
+                "Crashes",
+            )
+        },
         "/v1/configuration": {
             "get": _get(
                 "getConfiguration",
@@ -137,6 +146,7 @@ def _convert() -> dict[str, Any]:
                 {"type": "number", "exclusiveMinimum": 0},
                 "Seconds until the conversion is given up",
             ),
+            _query("pool", {"type": "string"}, "The pool of workers that shall do it; else the default one"),
             {
                 "name": PASSWORD_HEADER,
                 "in": "header",

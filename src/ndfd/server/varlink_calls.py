@@ -102,6 +102,7 @@ class VarlinkCalls:
         self._handlers: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             varlink_interfaces.CONVERT: self._convert,
             varlink_interfaces.GET_STATUS: self._get_status,
+            varlink_interfaces.GET_CRASHES: self._get_crashes,
             varlink_interfaces.GET_CONFIGURATION: self._get_configuration,
             varlink_interfaces.RELOAD: self._reload,
             varlink_interfaces.GET_INFO: self._get_info,
@@ -156,6 +157,10 @@ class VarlinkCalls:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetStatus)
         await exchange.send(exchange.answer.finish(exchange.methods.status(exchange.peer)))
 
+    async def _get_crashes(self, exchange: Exchange) -> None:
+        decode_parameters(exchange.take_parameters(), varlink_interfaces.GetCrashes)
+        await exchange.send(exchange.answer.finish(exchange.methods.crashes(exchange.peer)))
+
     async def _get_configuration(self, exchange: Exchange) -> None:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetConfiguration)
         await exchange.send(exchange.answer.finish(exchange.methods.configuration(exchange.peer)))
@@ -168,7 +173,8 @@ class VarlinkCalls:
     async def _convert(self, exchange: Exchange) -> None:
         with contextlib.ExitStack() as stack:
             document_fd, options, kind = self._open(exchange, stack)
-            admission = stack.enter_context(exchange.methods.admitted(exchange.peer, document_size(document_fd)))
+            size_bytes = document_size(document_fd)
+            admission = stack.enter_context(exchange.methods.admitted(exchange.peer, size_bytes, options.pool))
             async with (
                 cancelled_on_hangup(exchange.stream.sock),
                 _converted(exchange, admission, document_fd, options) as result,
@@ -186,6 +192,7 @@ class VarlinkCalls:
             password=asked.password,
             name=asked.name,
             deadline_s=None if asked.deadline_ms is None else asked.deadline_ms / 1000,
+            pool=asked.pool,
         )
         document_fd = stack.enter_context(_document(exchange, asked.document))
         return document_fd, options, asked.reply or ReplyKind.INLINE

@@ -11,22 +11,25 @@ from ndfd import platform
 from ndfd.errors import (
     Busy,
     ConversionTimeout,
+    DocumentChanged,
     DocumentError,
     DocumentKillsWorkers,
     InputError,
     NativeMissing,
     NdfdError,
     UsageError,
-    WorkerCrashed,
     WorkerProtocolError,
     error_from_code,
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
 from ndfd.supervisor import claims
-from ndfd.supervisor.zygote_process import ending
+from ndfd.supervisor.assignment import Waiting
 
 OnPage = Callable[[PageReport], None]
+
+#: What a worker says of a conversion.
+OfJob = frames.JobPage | frames.JobDone | frames.JobFailed
 
 #: What a worker may say of a conversion. Anything else, such as that the caller is not permitted, is not its to say.
 _SAYABLE = (DocumentError, InputError, NativeMissing, UsageError)
@@ -58,7 +61,9 @@ class Conversion:
         self.document_fd = document_fd
         self.options = options
         self.uid = uid
+        self._document = _state(document_fd)
         self.deadline_s = deadline_s
+        self.asked_at = now
         self.due_at = now + deadline_s
         #: When a worker took it on.
         self.begun_at: float | None = None
@@ -76,11 +81,15 @@ class Conversion:
         """The page it is on, 1-based; None while none is finished."""
         return None if self.pages_total is None else min(self.pages_done + 1, self.pages_total)
 
-    def job(self, now: float) -> frames.Job:
-        """What its worker is told."""
-        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0))
+    def job(self, now: float, cpu_s: float | None) -> frames.Job:
+        """What its worker is told; `cpu_s` is the CPU time that it may take."""
+        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s)
 
-    def take(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> bool:
+    def waiting(self) -> Waiting:
+        """For `assign`."""
+        return Waiting(self.uid, fresh=self.death is not None)
+
+    def take(self, frame: OfJob, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.
 
         The descriptors are closed then, as they are unless they are the result's.
@@ -106,13 +115,6 @@ class Conversion:
         """Its outcome, unless it has one."""
         if not self.outcome.done():
             self.outcome.set_exception(error)
-
-    def crash(self, exit_code: int | None) -> WorkerCrashed:
-        """The error for a worker that ended with it."""
-        hint = None
-        if exit_code == -9:
-            hint = "SIGKILL comes from the kernel when memory runs out, or from an administrator; see the kernel's log"
-        return WorkerCrashed(f"the worker {ending(exit_code)} {self.where()}", page=self.page, hint=hint)
 
     def died(self, error: NdfdError) -> bool:
         """Its worker has ended without an answer; whether it is tried once more, which only a fresh worker may do.
@@ -168,19 +170,43 @@ class Conversion:
             self._pages_told = page.number
             self._on_page(page)
 
+    def changed(self) -> DocumentChanged | None:
+        """The error for a document that is not any more what it was when it was handed in; None while it is."""
+        before, now = self._document, _state(self.document_fd)
+        if now == before:
+            return None
+        how = f"it has {now.size} bytes and had {before.size}" if now.size != before.size else "it was written to"
+        return DocumentChanged(f"the document was changed while it was converted: {how}", page=self.page)
+
     def _succeed(self, result: Result) -> None:
-        if self.outcome.done():
+        changed = self.changed()
+        if self.outcome.done() or changed is not None:
             os.close(result.fd)
-        else:
+        if changed is not None:
+            # It was read from a mapping: pages of before and after may stand side by side in it.
+            self.fail(changed)
+        elif not self.outcome.done():
             self.outcome.set_result(result)
 
-    def _check(self, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
+    def _check(self, frame: OfJob, descriptors: tuple[int, ...]) -> None:
         if frame.id != self.number:
             raise WorkerProtocolError(f"it speaks of job {frame.id} and has job {self.number}")
         if len(descriptors) != isinstance(frame, frames.JobDone):
             raise WorkerProtocolError(f"a frame came with {len(descriptors)} descriptors")
         if isinstance(frame, frames.JobDone):
             _check_result(frame.report, descriptors[0])
+
+
+class _State(NamedTuple):
+    """What tells that a file was written to."""
+
+    size: int
+    modified_ns: int
+
+
+def _state(fd: int) -> _State:
+    status = os.fstat(fd)
+    return _State(status.st_size, status.st_mtime_ns)
 
 
 def _check_result(report: ConversionReport, fd: int) -> None:

@@ -9,7 +9,7 @@ from ndfd.model.status import WorkerState, WorkerStatus
 from ndfd.protocol.frames import FromWorker
 from ndfd.supervisor.assignment import Idle
 from ndfd.supervisor.conversion import Conversion
-from ndfd.supervisor.spawner import Worker
+from ndfd.supervisor.spawner import End, Worker
 from ndfd.supervisor.states import Action, Event, step
 
 
@@ -22,7 +22,7 @@ class PooledWorker:
         now: float,
         received: Callable[[PooledWorker, FromWorker, tuple[int, ...]], None],
         violated: Callable[[PooledWorker, WorkerProtocolError], None],
-        ended: Callable[[PooledWorker, int | None], None],
+        ended: Callable[[PooledWorker, End], None],
     ) -> None:
         self.number = number
         self.state = WorkerState.STARTING
@@ -34,6 +34,12 @@ class PooledWorker:
         self.uid: int | None = None
         self.served = 0
         self.conversion: Conversion | None = None
+        #: How its process ended before `process` was set.
+        self.early_end: End | None = None
+        #: Why it ended, where nothing that was asked of it explains that.
+        self.cause = "no worker was started"
+        #: The system call that its confinement denied, as it said.
+        self.denied_call: int | None = None
         self._received = received
         self._violated = violated
         self._ended = ended
@@ -43,6 +49,11 @@ class PooledWorker:
         self.state, action = step(self.state, event)
         self.since = now
         return action
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes a conversion, now or after the one it has."""
+        return self.state in (WorkerState.IDLE, WorkerState.BUSY)
 
     def idle(self) -> Idle:
         """For `assign`."""
@@ -74,6 +85,12 @@ class PooledWorker:
         """No frame of its process."""
         self._violated(self, error)
 
-    def ended(self, exit_code: int | None) -> None:
-        """The end of its process."""
-        self._ended(self, exit_code)
+    def ended(self, end: End) -> None:
+        """The end of its process.
+
+        It may be heard before anybody has heard of the process; or nobody ever will, because it came too late.
+        """
+        if self.process is None:
+            self.early_end = end
+        else:
+            self._ended(self, end)

@@ -6,11 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ndfd.errors import WorkerProtocolError
 from ndfd.model.status import EngineStatus
 from ndfd.protocol.frames import FromWorker, Job
+
+
+class End(NamedTuple):
+    """How a worker's process ended."""
+
+    #: Exit status, or minus the number of the signal; None when nobody knows.
+    exit_code: int | None
+    #: Its peak resident set; 0 when nobody knows.
+    rss_max_bytes: int = 0
+    #: The address space it might have.
+    memory_bytes: int = 0
 
 
 class WorkerEvents(Protocol):
@@ -22,11 +33,8 @@ class WorkerEvents(Protocol):
     def violated(self, error: WorkerProtocolError) -> None:
         """It sent what is no frame."""
 
-    def ended(self, exit_code: int | None) -> None:
-        """Its process has ended, and all it sent before was told.
-
-        Exit status, or minus the number of the signal; None when nobody knows.
-        """
+    def ended(self, end: End) -> None:
+        """Its process has ended, and all it sent before was told."""
 
 
 class Worker(Protocol):

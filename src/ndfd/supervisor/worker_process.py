@@ -10,7 +10,7 @@ from ndfd import platform
 from ndfd.errors import WorkerProtocolError
 from ndfd.platform import Channel, Message
 from ndfd.protocol import frames
-from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.supervisor.spawner import End, WorkerEvents
 
 #: Seconds to wait for the zygote to say how a worker ended, after the kernel said that it has. It takes the zygote well
 #: under a millisecond; past this it is taken for stuck, and the exit code for unknown.
@@ -30,8 +30,9 @@ class WorkerProcess:
     the zygote as its parent can have, is on its way. Takes the channel and the pidfd over.
     """
 
-    def __init__(self, pid: int, channel: Channel, pidfd: int, events: WorkerEvents) -> None:
+    def __init__(self, pid: int, channel: Channel, pidfd: int, events: WorkerEvents, memory_bytes: int) -> None:
         self.pid = pid
+        self._memory_bytes = memory_bytes
         self._channel = channel
         self._pidfd = pidfd
         self._events = events
@@ -39,6 +40,7 @@ class WorkerProcess:
         self._listening = True
         self._over = False
         self._exit_code: int | None = None
+        self._rss_max_bytes = 0
         self._has_zygote = True
         self._exit_code_timer: asyncio.TimerHandle | None = None
         channel.setblocking(False)
@@ -59,9 +61,9 @@ class WorkerProcess:
         """Only while the pidfd is held is the number this process's own."""
         return platform.resident_bytes(self.pid) if self._pidfd >= 0 else 0
 
-    def exited(self, exit_code: int) -> None:
+    def exited(self, exit_code: int, rss_max_bytes: int) -> None:
         """The zygote reaped it."""
-        self._exit_code = exit_code
+        self._exit_code, self._rss_max_bytes = exit_code, rss_max_bytes
         if self._over:
             self._finish()
 
@@ -135,4 +137,4 @@ class WorkerProcess:
         self._channel.close()
         os.close(self._pidfd)
         self._pidfd = -1
-        self._events.ended(self._exit_code)
+        self._events.ended(End(self._exit_code, self._rss_max_bytes, self._memory_bytes))

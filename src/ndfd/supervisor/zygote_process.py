@@ -38,6 +38,8 @@ class ZygoteOptions:
     font_dirs: tuple[Path, ...] = ()
     #: The CPUs that it and its workers run on; None for those of this process.
     cpus: frozenset[int] | None = None
+    #: What is added to its nice value, and so to its workers', as far as this process may.
+    nice: int = 0
     #: Its environment and its workers'; None for this process's.
     environment: Mapping[str, str] | None = None
     #: The program; a frozen daemon names itself here.
@@ -160,9 +162,9 @@ class ZygoteProcess:
                 self._fail_ready(error_from_code(code, text, hint=hint))
             case frames.SpawnFailed(worker=worker, reason=reason):
                 self._refuse(worker, WorkerStartFailed(f"no worker can be forked: {reason}"))
-            case frames.Exited(worker=worker, exit_code=exit_code):
+            case frames.Exited(worker=worker, exit_code=exit_code, rss_max_bytes=rss_max_bytes):
                 if (process := self._workers.pop(worker, None)) is not None:
-                    process.exited(exit_code)
+                    process.exited(exit_code, rss_max_bytes)
             case frames.Spawned():
                 raise WorkerProtocolError("a new worker came without its two descriptors")
 
@@ -175,7 +177,7 @@ class ZygoteProcess:
             os.close(pidfd)
             return
         channel = platform.channel_from_descriptor(channel_fd, frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
-        process = WorkerProcess(frame.pid, channel, pidfd, request.events)
+        process = WorkerProcess(frame.pid, channel, pidfd, request.events, self._options.memory_bytes)
         self._workers[frame.worker] = process
         request.answer.set_result(process)
 
@@ -257,6 +259,8 @@ def _command(options: ZygoteOptions, channel: Channel) -> list[str]:
     command = [*options.command, "--channel", str(channel.fileno()), "--memory-limit", str(options.memory_bytes)]
     if options.cpus is not None:
         command += ["--cpus", ",".join(map(str, sorted(options.cpus)))]
+    if options.nice:
+        command += ["--nice", str(options.nice)]
     for folder in options.font_dirs:
         command += ["--font-dir", str(folder)]
     return command

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from ndfd.errors import NdfdError, ShuttingDown, WorkerProtocolError
 from ndfd.model.status import EngineStatus
 from ndfd.protocol.frames import FromWorker, Job
-from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.supervisor.spawner import End, WorkerEvents
 
 #: What a worker does with a job, of which it gets the document's bytes.
 Behaviour = Callable[["FakeWorker", Job, bytes], None]
 
 _SIGKILL = 9
+#: The address space of each worker.
+MEMORY_BYTES = 100_000_000
 
 
 class FakeWorker:
@@ -30,6 +32,8 @@ class FakeWorker:
         self.jobs: list[Job] = []
         self.rss_bytes = 10_000_000
         self.killed = False
+        #: That it has come to, for its end.
+        self.rss_max_bytes = 10_000_000
         self.over = False
         self._events = events
         self._behaviour = behaviour
@@ -65,7 +69,7 @@ class FakeWorker:
         """Its process ends."""
         if not self.over:
             self.over = True
-            asyncio.get_running_loop().call_soon(self._events.ended, exit_code)
+            asyncio.get_running_loop().call_soon(self._events.ended, End(exit_code, self.rss_max_bytes, MEMORY_BYTES))
 
 
 class FakeSpawner:

@@ -24,6 +24,8 @@ class Engine(NamedTuple):
 
     status: EngineStatus
     convert: Convert
+    #: `ndfd.native.violations.tell`.
+    tell_violations: Callable[[int, bytes], bool]
 
 
 #: Makes the engine ready; takes the folders of the fallback fonts.

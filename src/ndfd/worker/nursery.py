@@ -22,7 +22,7 @@ from ndfd.errors import EX_SOFTWARE, NdfdError
 from ndfd.model.sandbox import Sandbox
 from ndfd.protocol import frames
 from ndfd.worker import serve
-from ndfd.worker.engine import Convert, Prepare
+from ndfd.worker.engine import Engine, Prepare
 
 
 def main(prepare: Prepare, arguments: Sequence[str]) -> int:
@@ -37,6 +37,11 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     try:
         if options.cpus is not None:
             platform.run_on_cpus(options.cpus)
+        if not platform.add_nice(options.nice):
+            sys.stderr.write(
+                "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
+                "LimitNICE= of systemd\n"
+            )
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
@@ -50,7 +55,7 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
         channel.send(frames.encode(frames.ZygoteFailed(known.code, known.message, known.hint)))
         return known.exit_status
     channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status, sandbox)))
-    Nursery(channel, engine.convert, limits, sandbox).serve()
+    Nursery(channel, engine, limits, sandbox).serve()
     return 0
 
 
@@ -59,6 +64,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--channel", type=int, required=True, metavar="FD", help="the control channel")
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES", help="address space of a worker")
     parser.add_argument("--cpus", type=_cpus, metavar="N,N,…", help="the CPUs to run on")
+    parser.add_argument("--nice", type=int, default=0, metavar="N", help="added to the nice value")
     parser.add_argument("--font-dir", action="append", default=[], metavar="DIR", help="a folder of fallback fonts")
     return parser.parse_args(arguments)
 
@@ -76,10 +82,10 @@ class Nursery:
     """The workers of this zygote, by the descriptors that tell their end."""
 
     def __init__(
-        self, channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits, sandbox: Sandbox
+        self, channel: platform.Channel, engine: Engine, limits: platform.WorkerLimits, sandbox: Sandbox
     ) -> None:
         self._channel = channel
-        self._convert = convert
+        self._engine = engine
         self._limits = limits
         self._sandbox = sandbox
         self._decoder = frames.FrameDecoder[frames.ToZygote](frames.ToZygote)
@@ -138,7 +144,7 @@ class Nursery:
         """Never returns into the zygote's code, whatever happens."""
         status = EX_SOFTWARE
         try:
-            serve.serve(channel, self._convert, self._limits, self._sandbox)
+            serve.serve(channel, self._engine, self._limits, self._sandbox)
             status = os.EX_OK
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else EX_SOFTWARE
@@ -152,8 +158,9 @@ class Nursery:
         child = self._children.pop(pidfd)
         self._poll.unregister(pidfd)
         os.close(pidfd)
-        exit_code = os.waitstatus_to_exitcode(os.waitpid(child.pid, 0)[1])
-        self._channel.send(frames.encode(frames.Exited(child.worker, child.pid, exit_code)))
+        _, status, usage = os.wait4(child.pid, 0)
+        exited = frames.Exited(child.worker, child.pid, os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+        self._channel.send(frames.encode(exited))
 
     def _refuse(self, worker: int, error: OSError) -> None:
         self._channel.send(frames.encode(frames.SpawnFailed(worker, error.strerror or str(error))))

@@ -25,7 +25,7 @@ from ndfd.errors import ConversionOutOfMemory, EmptyDocument, InputError, NdfdEr
 from ndfd.model.conversion import PageReport
 from ndfd.model.sandbox import Sandbox
 from ndfd.protocol import frames
-from ndfd.worker.engine import Convert
+from ndfd.worker.engine import Convert, Engine
 
 #: Seconds past a job's deadline after which the kernel ends this process (SIGALRM), in case no daemon is left to do it.
 ALARM_GRACE_S = 5.0
@@ -37,20 +37,21 @@ _MESSAGE_MAX_CHARACTERS = 1000
 _OUT_OF_MEMORY = frozenset({errno.ENOMEM, errno.EFBIG, errno.ENOSPC})
 
 
-def serve(channel: platform.Channel, convert: Convert, limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
+def serve(channel: platform.Channel, engine: Engine, limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
     """Runs in the fresh child. Returns when the supervisor has closed its end between two jobs.
 
     SystemExit(0) when it did so within a job. `NotSupported` when less confines this process than `sandbox` says.
     """
     _reset_signals()
     _keep_only(channel)
+    engine.tell_violations(channel.fileno(), frames.VIOLATION)
     _confine(limits, sandbox)
     gc.enable()
     decoder = frames.FrameDecoder[frames.ToWorker](frames.ToWorker)
     while (message := channel.receive()) is not None:
         job = decoder.decode(message.data)
         (document_fd,) = message.descriptors
-        _Work(channel, job, limits).run(convert, document_fd)
+        _Work(channel, job, limits).run(engine.convert, document_fd)
 
 
 def _reset_signals() -> None:
@@ -90,6 +91,7 @@ class _Work:
     def run(self, convert: Convert, document_fd: int) -> None:
         """Converts and answers; takes the descriptor over."""
         signal.alarm(math.ceil(self._job.deadline_s + ALARM_GRACE_S))
+        _limit_cpu(self._job.cpu_s)
         try:
             answer, result_fd = self._convert(convert, document_fd)
         except Exception as error:  # noqa: BLE001 - every failure of a conversion becomes an answer
@@ -144,6 +146,13 @@ class _Work:
         except (BrokenPipeError, ConnectionResetError):
             # Not an Exception: no handler within a conversion takes it for the document's fault.
             raise SystemExit(0) from None
+
+
+def _limit_cpu(cpu_s: float | None) -> None:
+    """The kernel ends this process (SIGXCPU) when it has taken so much more CPU time, to the second."""
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    soft = hard if cpu_s is None else math.ceil(time.process_time() + cpu_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _map(document_fd: int) -> mmap.mmap:

@@ -36,7 +36,7 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
     for output_format in OutputFormat:
         document.convert(SAMPLE_PDF, ConvertOptions(output_format), lambda page: None)
     status = EngineStatus(native.pdftext.engine_name(), native.IMPLEMENTATION, tuple(font_dirs))
-    return Engine(status, document.convert)
+    return Engine(status, document.convert, native.violations.tell)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,27 @@
+"""What a pool says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ndfd.model.status import EngineStatus, WorkerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The pool at one moment."""
+
+    #: None before the start.
+    engine: EngineStatus | None
+    workers: tuple[WorkerStatus, ...]
+    #: Conversions that wait for a worker.
+    queued: int
+    #: Conversions ended since the start.
+    succeeded: int
+    failed: int
+    #: Of those that succeeded.
+    pages: int
+    #: Whether a conversion asked for now would get a worker, which may still have to be started for it.
+    available: bool
+    #: Why no worker can be started, while that is so.
+    warnings: tuple[str, ...]
