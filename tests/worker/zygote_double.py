@@ -273,7 +273,7 @@ def page(number: int, total: int) -> PageReport:
 
 
 def report(size_bytes: int) -> ConversionReport:
-    return ConversionReport(1, 0, 0, "text/plain", size_bytes, 0.0, 0)
+    return ConversionReport(1, 0, 0, worker()._job.options.format.media_type, size_bytes, 0.0, 0)
 
 
 def hang() -> tuple[int, bytes]:

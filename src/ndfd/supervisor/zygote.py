@@ -11,6 +11,7 @@ from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.supervisor.back_off import LAST_S, BackOff
 from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.supervisor.worker_output import WorkerOutput
 from ndfd.supervisor.worker_process import WorkerProcess
 from ndfd.supervisor.zygote_process import ZygoteOptions, ZygoteProcess, ending
 
@@ -31,6 +32,7 @@ class Zygote:
         self._running: ZygoteProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._sandbox: Sandbox | None = None
+        self._output: WorkerOutput | None = None
         self._requests = asyncio.Semaphore(_REQUESTS_MAX)
 
     @property
@@ -45,8 +47,13 @@ class Zygote:
 
     async def start(self) -> EngineStatus:
         """The first zygote; fails as `ZygoteProcess.ready` does, and nothing is left then."""
-        process = ZygoteProcess(self._options)
-        engine = await process.ready()
+        self._output = WorkerOutput()
+        try:
+            process = ZygoteProcess(self._options, self._output.fd)
+            engine = await process.ready()
+        except BaseException:
+            self._output.close()
+            raise
         self._running = process
         self._confine_with(process)
         self._current = asyncio.get_running_loop().create_future()
@@ -81,6 +88,8 @@ class Zygote:
         if self._running is not None:
             await self._running.close()
             self._running = None
+        if self._output is not None:
+            self._output.close()
 
     async def _keep(self, process: ZygoteProcess) -> None:
         back_off = BackOff()
@@ -98,8 +107,9 @@ class Zygote:
     async def _restart(self, back_off: BackOff) -> ZygoteProcess:
         while True:
             await asyncio.sleep(back_off.next_s())
+            assert self._output is not None
             try:
-                process = ZygoteProcess(self._options)
+                process = ZygoteProcess(self._options, self._output.fd)
                 self._running = process
                 await process.ready()
             except NdfdError as error:

@@ -65,7 +65,8 @@ class _Request:
 class ZygoteProcess:
     """Runs from its construction until `ended`. `ready` first."""
 
-    def __init__(self, options: ZygoteOptions) -> None:
+    def __init__(self, options: ZygoteOptions, stderr: int | None = None) -> None:
+        """`stderr` is the standard error of it and its workers; None for this process's."""
         self._options = options
         self._loop = asyncio.get_running_loop()
         #: Its exit code, once it and all it said are at their end.
@@ -77,7 +78,7 @@ class ZygoteProcess:
         self._fresh: dict[int, FreshWorker] = {}
         self._workers: dict[int, WorkerProcess] = {}
         self._decoder = frames.FrameDecoder[frames.FromZygote](frames.FromZygote)
-        self._channel, self._process, self._pidfd = _start(options)
+        self._channel, self._process, self._pidfd = _start(options, stderr)
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel.fileno(), self._readable)
         self._loop.add_reader(self._pidfd, self._process_over)
@@ -277,7 +278,7 @@ class ZygoteProcess:
             self._loop.remove_reader(self._channel.fileno())
 
 
-def _start(options: ZygoteOptions) -> tuple[Channel, subprocess.Popen[bytes], int]:
+def _start(options: ZygoteOptions, stderr: int | None) -> tuple[Channel, subprocess.Popen[bytes], int]:
     """The supervisor's end of the channel, the process, its pidfd; `WorkerStartFailed` with nothing left."""
     with contextlib.ExitStack() as undo:
         try:
@@ -288,6 +289,7 @@ def _start(options: ZygoteOptions) -> tuple[Channel, subprocess.Popen[bytes], in
                     _command(options, theirs),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    stderr=stderr,
                     env=options.environment,
                     # A Ctrl-C in the daemon's terminal is for the daemon.
                     start_new_session=True,
