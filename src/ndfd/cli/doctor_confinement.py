@@ -67,6 +67,8 @@ def confinement(sandbox: Sandbox, allow: Collection[str]) -> Iterator[Check]:
             continue
         else:
             yield Check(GROUP, name, Verdict.OK, f"{_in_force(name, sandbox)}{_tried(name, sandbox)}")
+    apart = ", ".join(sandbox.namespaces) or "none of its own"
+    yield Check(GROUP, "namespaces", Verdict.OK, f"{apart}; an extra, and no measure")
     if refused:
         named = ordered((*sandbox.missing, *allow))
         literal = ", ".join(f'"{name}"' for name in named)

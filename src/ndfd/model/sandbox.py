@@ -60,6 +60,8 @@ class Sandbox(msgspec.Struct, frozen=True, omit_defaults=True):
     capabilities: int = 0
     #: Resource limits by name: "address_space_bytes", "file_bytes", "core_bytes", "descriptors", "processes".
     rlimits: dict[str, int] = {}
+    #: The namespaces of its own that it shares with the other workers of its zygote: an extra, where they cost nothing.
+    namespaces: tuple[str, ...] = ()
     #: What was really tried in confined processes and was stopped, as "NAME: how".
     denied: tuple[str, ...] = ()
     #: What was tried and was not stopped, as "NAME", or "NAME: the error that was not the confinement's".

@@ -46,6 +46,7 @@ user_id = _host.user_id
 host = _host.host
 allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
+separate_zygote = _host.separate_zygote
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
 seen_confinement = _host.seen_confinement
@@ -88,6 +89,7 @@ __all__ = [
     "seal",
     "sealed_memfd",
     "seen_confinement",
+    "separate_zygote",
     "socket_dirs",
     "system_call_name",
     "usable_cpus",

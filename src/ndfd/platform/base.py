@@ -317,6 +317,13 @@ class Platform:
         """Empties the environment of this process, and what others see of it: it may hold secrets."""
         raise self._lacks("a way to forget the environment")
 
+    def separate_zygote(self) -> tuple[str, ...]:
+        """Keeps this process and its later children apart from the rest of the system, where that costs nothing.
+
+        Returns by what. It must have one thread.
+        """
+        return ()
+
     def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
         """Takes from this process, for good, what a worker does not need, before it sees a byte of a document.
 

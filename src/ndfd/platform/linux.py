@@ -17,7 +17,15 @@ import msgspec
 from ndfd.errors import WorkerStartFailed
 from ndfd.model.host import Host
 from ndfd.model.sandbox import Sandbox, Seen
-from ndfd.platform import linux_attestation, linux_cgroup, linux_host, linux_pressure, linux_sandbox, linux_syscalls
+from ndfd.platform import (
+    linux_attestation,
+    linux_cgroup,
+    linux_host,
+    linux_namespaces,
+    linux_pressure,
+    linux_sandbox,
+    linux_syscalls,
+)
 from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
@@ -209,6 +217,10 @@ class Linux(Platform):
     def forget_environment(self) -> None:
         """Also /proc/PID/environ."""
         linux_sandbox.forget_environment()
+
+    def separate_zygote(self) -> tuple[str, ...]:
+        """Namespaces."""
+        return linux_namespaces.separate()
 
     def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
         """rlimits, no_new_privs, no capabilities, not dumpable, PR_SET_MDWE, Landlock, a filter of system calls."""

@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+import msgspec
+
 from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
 from ndfd.model.sandbox import Sandbox
@@ -47,7 +49,8 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
         platform.forget_environment()
         gc.freeze()
         limits = platform.WorkerLimits(options.memory_limit)
-        sandbox = platform.measure_confinement(limits)
+        namespaces = platform.separate_zygote()
+        sandbox = msgspec.structs.replace(platform.measure_confinement(limits), namespaces=namespaces)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
         if known is not error:
