@@ -111,6 +111,11 @@ class ScriptedPools:
         with self._held:
             yield self.conversions
 
+    async def renew(self, name: str | None) -> int:
+        if name not in (None, *self.NAMES):
+            raise pool_unknown(str(name), self.NAMES)
+        return 3 if name is None else 1
+
 
 class ScriptedConfigurations:
     """Stands in for the daemon's: a reload fails with `refusal`, or counts on."""

@@ -15,6 +15,7 @@ from tests.server.varlink_peer import Peer
 
 CONFIGURATION = "io.ndfd.Service.GetConfiguration"
 RELOAD = "io.ndfd.Service.Reload"
+RENEW = "io.ndfd.Service.RenewWorkers"
 
 USER = Caller(uid=4711, gid=4711, pid=1)
 
@@ -88,3 +89,21 @@ def test_a_user_is_an_administrator_from_the_generation_on_that_names_it(
 def test_no_list_of_administrators_makes_one_of_a_caller_without_a_user() -> None:
     with pytest.raises(NotPermitted, match="who comes over the network may not call"):
         check_access(RELOAD, REMOTE, frozenset({REMOTE.uid}))
+
+
+def test_workers_are_renewed_all_or_those_of_one_pool(web: UnixHttpConnection, doors: Doors) -> None:
+    for query, renewed in (("", 3), ("?pool=bulk", 1)):
+        web.request("POST", f"/v1/renew{query}")
+        assert json.loads(web.getresponse().read()) == {"generation": 1, "renewed": renewed}
+    with Peer(doors) as peer:
+        assert peer.ask(RENEW, {})["parameters"] == {"generation": 1, "renewed": 3}
+        assert peer.ask(RENEW, {"pool": "bulk"})["parameters"]["renewed"] == 1
+
+
+def test_a_renewal_that_is_not_understood_is_not_begun(web: UnixHttpConnection, doors: Doors) -> None:
+    for query, code in (("pools=bulk", "usage"), ("pool=none", "pool-unknown")):
+        web.request("POST", f"/v1/renew?{query}")
+        assert json.loads(web.getresponse().read())["code"] == code
+    with Peer(doors) as peer:
+        assert peer.ask(RENEW, {"pool": "none"})["parameters"]["code"] == "pool-unknown"
+        assert peer.ask(RENEW, {"now": True})["error"] == "org.varlink.service.InvalidParameter"

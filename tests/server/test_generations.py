@@ -15,7 +15,15 @@ from ndfd.admission import Limits
 from ndfd.client import Client
 from ndfd.errors import ConfigError, NotPermitted
 from ndfd.platform import Peer as LocalPeer
-from ndfd.protocol.varlink_interfaces import CONVERT, GET_CONFIGURATION, GET_CRASHES, GET_STATUS, METHODS, RELOAD
+from ndfd.protocol.varlink_interfaces import (
+    CONVERT,
+    GET_CONFIGURATION,
+    GET_CRASHES,
+    GET_STATUS,
+    METHODS,
+    RELOAD,
+    RENEW_WORKERS,
+)
 from ndfd.server.access import ACCESS, REMOTE, administrators, any_caller, check_access
 from ndfd.server.occupancy import Held
 from tests.server.doors import Doors, UnixHttpConnection, connected
@@ -30,6 +38,7 @@ ASKED = {
     GET_CRASHES: {},
     GET_CONFIGURATION: {},
     RELOAD: {"dry_run": True},
+    RENEW_WORKERS: {},
 }
 
 
@@ -200,7 +209,7 @@ def test_a_reload_tells_the_generation_that_holds_after_it(doors: Doors, web: Un
         (REMOTE, frozenset({4242}), False),
     ],
 )
-@pytest.mark.parametrize("method", [RELOAD, GET_CONFIGURATION])
+@pytest.mark.parametrize("method", [RELOAD, RENEW_WORKERS, GET_CONFIGURATION])
 def test_only_administrators_see_and_change_the_configuration(
     method: str, peer: LocalPeer, admins: frozenset[int], allowed: bool
 ) -> None:

@@ -21,6 +21,7 @@ from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
 from ndfd.cli.reload import reload
+from ndfd.cli.renew import renew
 from ndfd.cli.run import run
 from ndfd.cli.status import status
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
@@ -59,7 +60,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, crashes, doctor, config, reload, errors, completion):
+for command in (run, convert, status, crashes, doctor, config, reload, renew, errors, completion):
     ndfd.add_command(command)
 
 

@@ -18,7 +18,7 @@ from ndfd.errors import NdfdError, NotPermitted, ProtocolError, error_from_code
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
-from ndfd.model.status import DaemonStatus
+from ndfd.model.status import DaemonStatus, RenewReport
 from ndfd.protocol import varlink_interfaces
 from ndfd.protocol.varlink import Call, Reply, encode_parameters
 from ndfd.protocol.varlink_interfaces import (
@@ -102,6 +102,14 @@ class Client:
         `ConfigError`, with a line for each mistake, when it cannot be used: the old one serves on. For administrators.
         """
         return self._ask(varlink_interfaces.RELOAD, varlink_interfaces.Reload(dry_run), ReloadReport, timeout_s)
+
+    def renew(self, pool: str | None = None, timeout_s: float | None = None) -> int:
+        """Has every worker, or those of one pool, replaced by a fresh one; how many were. For administrators.
+
+        Without a limit of its own, since it waits for the conversions that run.
+        """
+        asked = varlink_interfaces.RenewWorkers(pool)
+        return self._ask(varlink_interfaces.RENEW_WORKERS, asked, RenewReport, timeout_s).renewed
 
     def info(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> ServiceInfo:
         """Product, version and interfaces of what answers at the socket."""

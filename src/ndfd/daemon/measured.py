@@ -64,3 +64,7 @@ class MeasuredPools:
         """As the pools' own."""
         with self._pools.held(name) as conversions:
             yield MeasuredConversions(conversions, self._metrics, self._counts)
+
+    async def renew(self, name: str | None) -> int:
+        """As the pools' own."""
+        return await self._pools.renew(name)

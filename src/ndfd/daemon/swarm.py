@@ -77,6 +77,12 @@ class Swarm:
         with pool.held:
             yield pool.pool
 
+    async def renew(self, name: str | None) -> int:
+        """Replaces every worker of the pool of this name, or of all; how many were."""
+        with contextlib.ExitStack() as stack:
+            pools = [stack.enter_context(self.held(each)) for each in (self.pools if name is None else (name,))]
+            return sum(await asyncio.gather(*(pool.renew() for pool in pools)))
+
     def status(self, snapshots: Mapping[RunningPool, Snapshot]) -> tuple[PoolStatus, ...]:
         """Of each pool, the default one first."""
         return tuple(

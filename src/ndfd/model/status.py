@@ -71,6 +71,15 @@ class EngineStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback_fonts: tuple[str, ...] = ()
 
 
+class RenewReport(msgspec.Struct, frozen=True):
+    """What came of replacing workers."""
+
+    #: Of the configuration that served the call.
+    generation: int
+    #: Workers that were replaced.
+    renewed: int
+
+
 class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """The daemon, its workers and what they do."""
 

@@ -16,7 +16,7 @@ from ndfd.errors import NdfdError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, OutputFormat, PageReport
 from ndfd.model.crash import Crashes
-from ndfd.model.status import DaemonStatus
+from ndfd.model.status import DaemonStatus, RenewReport
 
 
 class ReplyKind(enum.StrEnum):
@@ -88,6 +88,13 @@ class Reload(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     dry_run: bool | None = None
 
 
+class RenewWorkers(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.RenewWorkers."""
+
+    #: Only those of this pool.
+    pool: str | None = None
+
+
 class GetInfo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of org.varlink.service.GetInfo."""
 
@@ -145,6 +152,7 @@ GET_STATUS = "io.ndfd.Service.GetStatus"
 GET_CRASHES = "io.ndfd.Service.GetCrashes"
 GET_CONFIGURATION = "io.ndfd.Service.GetConfiguration"
 RELOAD = "io.ndfd.Service.Reload"
+RENEW_WORKERS = "io.ndfd.Service.RenewWorkers"
 GET_INFO = "org.varlink.service.GetInfo"
 GET_INTERFACE_DESCRIPTION = "org.varlink.service.GetInterfaceDescription"
 
@@ -154,6 +162,7 @@ METHODS = {
     GET_CRASHES: MethodTypes(GetCrashes, Crashes),
     GET_CONFIGURATION: MethodTypes(GetConfiguration, Configuration),
     RELOAD: MethodTypes(Reload, ReloadReport),
+    RENEW_WORKERS: MethodTypes(RenewWorkers, RenewReport),
     GET_INFO: MethodTypes(GetInfo, ServiceInfo),
     GET_INTERFACE_DESCRIPTION: MethodTypes(GetInterfaceDescription, InterfaceDescription),
 }

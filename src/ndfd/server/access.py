@@ -36,6 +36,7 @@ ACCESS: Mapping[str, Rule] = {
     "io.ndfd.Service.GetCrashes": any_caller,
     "io.ndfd.Service.GetConfiguration": administrators,
     "io.ndfd.Service.Reload": administrators,
+    "io.ndfd.Service.RenewWorkers": administrators,
 }
 
 

@@ -30,6 +30,7 @@ from ndfd.server.http_request import (
     convert_options,
     declared_size,
     reload_dry_run,
+    renew_pool,
 )
 from ndfd.server.http_sandbox import SANDBOX_HEADER, sandbox_field
 from ndfd.server.intake import Intake
@@ -57,6 +58,7 @@ def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
             Route("/v1/crashes", routes.crashes, methods=["GET"]),
             Route("/v1/configuration", routes.configuration, methods=["GET"]),
             Route("/v1/reload", routes.reload, methods=["POST"]),
+            Route("/v1/renew", routes.renew, methods=["POST"]),
             Route("/health", routes.health, methods=["GET"]),
             Route("/metrics", routes.metrics, methods=["GET"]),
             Route("/openapi.json", routes.openapi, methods=["GET"]),
@@ -124,6 +126,11 @@ class _Routes:
     async def reload(self, request: Request) -> Response:
         dry_run = reload_dry_run(request.query_params.multi_items())
         report = await _generation(request).methods.reload(request.state.peer, dry_run=dry_run)
+        return Response(msgspec.json.encode(report), media_type="application/json")
+
+    async def renew(self, request: Request) -> Response:
+        pool = renew_pool(request.query_params.multi_items())
+        report = await _generation(request).methods.renew(request.state.peer, pool)
         return Response(msgspec.json.encode(report), media_type="application/json")
 
     async def health(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from ndfd.errors import (
     NdfdError,
     NotAuthenticated,
     NotPermitted,
+    PoolUnknown,
     SandboxIncomplete,
     ShuttingDown,
     error_classes,
@@ -20,7 +21,7 @@ from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import OutputFormat
 from ndfd.model.crash import Crashes
 from ndfd.model.document import Document
-from ndfd.model.status import DaemonStatus
+from ndfd.model.status import DaemonStatus, RenewReport
 from ndfd.server.http_problem import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 from ndfd.server.http_problem import Problem
 from ndfd.server.http_request import GENERATION_HEADER, PASSWORD_HEADER
@@ -41,6 +42,7 @@ class Links(msgspec.Struct, frozen=True):
     crashes: str = "/v1/crashes"
     configuration: str = "/v1/configuration"
     reload: str = "/v1/reload"
+    renew: str = "/v1/renew"
     health: str = "/health"
     metrics: str = "/metrics"
     openapi: str = "/openapi.json"
@@ -61,7 +63,7 @@ _NEVER_ANSWERED = frozenset({"input-unreadable", "input-no-documents", "output-u
 def openapi_document(version: str) -> dict[str, Any]:
     """The description as JSON-ready values."""
     _, schemas = msgspec.json.schema_components(
-        [Document, DaemonStatus, Crashes, Configuration, ReloadReport, Problem, Health, Index],
+        [Document, DaemonStatus, Crashes, Configuration, ReloadReport, RenewReport, Problem, Health, Index],
         ref_template="#/components/schemas/{name}",
     )
     paths = {
@@ -80,9 +82,11 @@ def openapi_document(version: str) -> dict[str, Any]:
                 "Every value that holds and where it comes from; for administrators",
                 "Configuration",
                 NotPermitted,
+                PoolUnknown,
             )
         },
         "/v1/reload": {"post": _reload()},
+        "/v1/renew": {"post": _renew()},
         "/health": {"get": _health()},
         "/metrics": {"get": _metrics()},
         "/openapi.json": {"get": _openapi()},
@@ -131,6 +135,18 @@ def _reload() -> dict[str, Any]:
         "responses": {
             "200": _json("What changed", _ref("ReloadReport")),
             **_problems(ConfigError, NotPermitted, SandboxIncomplete, ShuttingDown),
+        },
+    }
+
+
+def _renew() -> dict[str, Any]:
+    return {
+        "operationId": "renewWorkers",
+        "summary": "Replaces every worker by a fresh one, one by one; for administrators",
+        "parameters": [_query("pool", {"type": "string"}, "Only the workers of this pool")],
+        "responses": {
+            "200": _json("How many were replaced", _ref("RenewReport")),
+            **_problems(NotPermitted, PoolUnknown, ShuttingDown),
         },
     }
 

@@ -69,6 +69,16 @@ def reload_dry_run(query: Iterable[tuple[str, str]]) -> bool:
     return dry_run
 
 
+def renew_pool(query: Iterable[tuple[str, str]]) -> str | None:
+    """The pool whose workers are to be replaced, None for all; `UsageError` for anything else in the query."""
+    pool = None
+    for key, value in query:
+        if key != "pool":
+            raise UsageError(f"unknown parameter {key}={value!r}", hint="known is pool=NAME")
+        pool = value
+    return pool
+
+
 def declared_size(content_length: str | None) -> int | None:
     """The body's size in bytes where the request says it; None for a chunked body."""
     return int(content_length) if content_length is not None and content_length.isdecimal() else None

@@ -17,7 +17,7 @@ from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
 from ndfd.model.pools import DEFAULT_POOL
-from ndfd.model.status import DaemonStatus, WorkerState
+from ndfd.model.status import DaemonStatus, RenewReport, WorkerState
 from ndfd.platform import Peer
 from ndfd.server.access import ACCESS, Rule, administrators, check_access
 from ndfd.server.intake import document_size
@@ -68,6 +68,9 @@ class Pools(Protocol):
 
         `PoolUnknown` names those that there are.
         """
+
+    async def renew(self, name: str | None) -> int:
+        """Replaces every worker of this pool, or of all, by a fresh one; how many were. Fails as `held`."""
 
 
 class Configurations(Protocol):
@@ -157,6 +160,11 @@ class Methods:
         if self._daemon.occupancy.closed:
             raise ShuttingDown("the daemon is stopping and reloads nothing")
         return await self._daemon.configurations.reload(dry_run=dry_run)
+
+    async def renew(self, peer: Peer, pool: str | None) -> RenewReport:
+        """Replaces every worker, or those of one pool, by a fresh one, one by one."""
+        self._check_access("io.ndfd.Service.RenewWorkers", peer)
+        return RenewReport(self.generation, await self._pools.renew(pool))
 
     def healthy(self) -> bool:
         """Whether a document handed in now, for no pool by name, would be converted, and the daemon is not stopping.

@@ -105,6 +105,7 @@ class VarlinkCalls:
             varlink_interfaces.GET_CRASHES: self._get_crashes,
             varlink_interfaces.GET_CONFIGURATION: self._get_configuration,
             varlink_interfaces.RELOAD: self._reload,
+            varlink_interfaces.RENEW_WORKERS: self._renew,
             varlink_interfaces.GET_INFO: self._get_info,
             varlink_interfaces.GET_INTERFACE_DESCRIPTION: self._get_interface_description,
         }
@@ -168,6 +169,12 @@ class VarlinkCalls:
     async def _reload(self, exchange: Exchange) -> None:
         asked = decode_parameters(exchange.take_parameters(), varlink_interfaces.Reload)
         report = await exchange.methods.reload(exchange.peer, dry_run=asked.dry_run or False)
+        await exchange.send(exchange.answer.finish(report))
+
+    async def _renew(self, exchange: Exchange) -> None:
+        asked = decode_parameters(exchange.take_parameters(), varlink_interfaces.RenewWorkers)
+        async with cancelled_on_hangup(exchange.stream.sock):
+            report = await exchange.methods.renew(exchange.peer, asked.pool)
         await exchange.send(exchange.answer.finish(report))
 
     async def _convert(self, exchange: Exchange) -> None:

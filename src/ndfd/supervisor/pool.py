@@ -161,15 +161,16 @@ class Pool:
             self._apply(worker, Event.RETIRED)
         self._rescale()
 
-    async def renew(self) -> None:
-        """Replaces every worker that there is, one by one: returns when those in their places are ready.
+    async def renew(self) -> int:
+        """Replaces every worker that there is, one by one: returns their number when those in their places are ready.
 
         Never are fewer ready than before by more than one, and no conversion is lost by it: a busy worker goes when it
         has answered. `ShuttingDown` when the pool stops meanwhile; cancelling leaves those that were not reached.
         """
-        await self._renewal.run(lambda worker: self._apply(worker, Event.RETIRED))
+        renewed = await self._renewal.run(lambda worker: self._apply(worker, Event.RETIRED))
         if self._stopping:
             raise ShuttingDown("the daemon stops before every worker was replaced")
+        return renewed
 
     def wind_down(self) -> None:
         """From now on there are no more workers than conversions, but always one: for a pool that another one follows.
@@ -327,15 +328,13 @@ class Pool:
 
     def _received(self, worker: PooledWorker, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
         conversion = worker.conversion
-        if isinstance(frame, frames.Violation):
+        if conversion is None or isinstance(frame, frames.Violation):
             for fd in descriptors:
                 os.close(fd)
-            self._denied(worker, frame.call)
-            return
-        if conversion is None:
-            for fd in descriptors:
-                os.close(fd)
-            self._violated(worker, WorkerProtocolError("it speaks without a job"))
+            if isinstance(frame, frames.Violation):
+                self._denied(worker, frame.call)
+            else:
+                self._violated(worker, WorkerProtocolError("it speaks without a job"))
             return
         try:
             last = conversion.take(frame, descriptors)

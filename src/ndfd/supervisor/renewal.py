@@ -47,8 +47,8 @@ class Renewal:
         """Whether a worker that has answered is replaced now."""
         return worker.number in self._stale and complete(self._workers.values(), self._wanted())
 
-    async def run(self, retire: Callable[[PooledWorker], None]) -> None:
-        """Returns when every worker that there was is gone, and those that came in their places are ready.
+    async def run(self, retire: Callable[[PooledWorker], None]) -> int:
+        """Returns how many there were when all of them are gone, and those that came in their places are ready.
 
         Two at the same time do not disturb each other. One that is cancelled leaves those that it has not reached.
         """
@@ -64,3 +64,4 @@ class Renewal:
         fresh = [worker for worker in self._workers.values() if worker.state is WorkerState.STARTING]
         while any(worker.state is WorkerState.STARTING for worker in fresh):
             await self._changes.next()
+        return len(stale)
