@@ -28,7 +28,9 @@ from tests.worker.zygote_double import OnPage, channel, hang, job_id, page, repo
 SECRET = b"made in time"
 
 
-def convert(data: mmap.mmap, options: ConvertOptions, on_page: OnPage) -> tuple[bytes, ConversionReport]:
+def convert(
+    data: mmap.mmap, options: ConvertOptions, on_page: OnPage, confinement: Confinement
+) -> tuple[bytes, ConversionReport]:
     document = bytes(data)
     if document.startswith(b"%PDF"):
         on_page(page(1, 1))
