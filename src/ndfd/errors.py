@@ -336,6 +336,15 @@ class NotSupported(NdfdError):
     default_hint = "run the daemon on Linux, where all of ndfd works"
 
 
+class SandboxIncomplete(NdfdError):
+    """This host cannot confine workers as it must, and nobody allowed it to do without what is missing."""
+
+    code = "sandbox-incomplete"
+    exit_status = EX_UNAVAILABLE
+    http_status = 503
+    default_hint = "see `ndfd doctor`, which says what each missing measure needs"
+
+
 class SocketError(NdfdError):
     """A socket of the daemon cannot be made where it was asked for."""
 

@@ -53,6 +53,10 @@ def test_in_a_pipe_each_fact_is_a_plain_line(ndfd_at: Ndfd, doors: Doors) -> Non
     assert "pool bulk       extractor, workers 0 of 0 to 4, 2 waiting" in lines
     assert "worker 1        pid 4711, default extractor, idle, 3 served, 1 MB, up 1.5 s" in lines
     assert "warning         no fonts" in lines
+    assert (
+        "confined        seccomp (22 calls), Landlock 7, no new rights, no capabilities; 2 of 2 attempts stopped; "
+        "missing: mdwe" in lines
+    )
 
 
 def test_for_programs_it_is_the_daemons_own_answer(ndfd_at: Ndfd) -> None:

@@ -177,6 +177,8 @@ def _swapped(parts: list[bytes]) -> list[bytes]:
         lambda parts: [parts[0][:-1], *parts[1:]],
         lambda parts: [parts[0] + b"\x00", *parts[1:]],
         lambda parts: [b"", *parts[1:]],
+        lambda parts: [parts[0].replace(b"Chapter", b"\xff" * 7), *parts[1:]],
+        lambda parts: [b"\x91" * 100_000, *parts[1:]],
         lambda parts: parts[:2],
         lambda parts: [*parts, parts[2]],
         lambda parts: [parts[0], parts[0], parts[2]],

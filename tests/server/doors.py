@@ -21,6 +21,7 @@ from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.access import ACCESS, Rule
@@ -129,6 +130,18 @@ class ScriptedConfigurations:
         return Configuration(1, "c0ffee", 1.7e9, (Setting("swarm.workers", origin, "4"),), ("/etc/ndfd/config.toml",))
 
 
+#: What confines the workers behind these doors: all but one measure.
+SANDBOX = Sandbox(
+    no_new_privs=True,
+    dumpable=False,
+    seccomp=2,
+    calls=22,
+    landlock_abi=7,
+    denied=("open: EACCES", "socket: killed"),
+    missing=("mdwe",),
+)
+
+
 def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Result:
     """A result as the pool gives it."""
     fd = platform.memfd("result")
@@ -137,7 +150,9 @@ def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Re
         rest = rest[os.write(fd, rest) :]
     platform.seal(fd)
     return Result(
-        ConversionReport(pages, 1, 0, options.format.media_type, len(content), 0.25, 4096),
+        ConversionReport(
+            pages, 1, 0, options.format.media_type, len(content), 0.25, 4096, sandbox=SANDBOX.confinement(verified=True)
+        ),
         fd,
     )
 
@@ -203,6 +218,7 @@ class Doors:
             "c0ffee",
             ("no fonts",),
             self.pools,
+            SANDBOX,
         )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -59,6 +59,7 @@ def test_a_document_is_converted(web: UnixHttpConnection, doors: Doors) -> None:
     assert response.headers["Content-Type"] == "text/markdown; charset=utf-8"
     pages = {name: response.headers[f"Ndfd-{name}"] for name in ("Pages", "Pages-Partial", "Pages-Failed")}
     assert pages == {"Pages": "4", "Pages-Partial": "1", "Pages-Failed": "0"}
+    assert response.headers["Ndfd-Sandbox"] == "calls=22, landlock-abi=7, denied=2, missing=(mdwe), verified"
     assert response.headers["Date"]
     options, uid = doors.conversions.seen[0]
     assert (options.name, options.password, options.deadline_s, options.pool, uid) == (

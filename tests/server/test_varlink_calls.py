@@ -55,6 +55,8 @@ def test_a_document_given_inline_comes_back_inline(doors: Doors) -> None:
         )
     assert reply["parameters"]["content"] == "# text of 10 bytes: a document"
     assert reply["parameters"]["report"]["media_type"] == "text/plain; charset=utf-8"
+    confined = {"calls": 22, "landlock_abi": 7, "denied": 2, "missing": ["mdwe"], "verified": True}
+    assert reply["parameters"]["report"]["sandbox"] == confined
     options, uid = doors.conversions.seen[0]
     assert (options.name, options.password, options.deadline_s, options.pool, uid) == (
         "x",

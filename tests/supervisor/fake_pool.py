@@ -105,7 +105,7 @@ def page(worker: FakeWorker, number: int, total: int) -> None:
 def done(worker: FakeWorker, content: bytes = b"text", pages: int = 1) -> None:
     """The worker finishes."""
     fd = platform.sealed_memfd("result", content)
-    report = ConversionReport(pages, 0, 0, "text/plain", len(content), 0.1, 1000)
+    report = ConversionReport(pages, 0, 0, "text/markdown; charset=utf-8", len(content), 0.1, 1000)
     worker.say(JobDone(worker.jobs[-1].id, report), fd)
     os.close(fd)
 

@@ -15,7 +15,7 @@ from ndfd import platform
 from ndfd.errors import Busy, ConversionTimeout, DamagedDocument, DocumentChanged, DocumentKillsWorkers, ShuttingDown
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
-from ndfd.model.sections import sections
+from ndfd.model.sections import PART_MEDIA_TYPE, sections
 from ndfd.protocol.frames import Compose, JobDone, JobPage, JobTooLong, Part, Whole
 from ndfd.supervisor import Result, Sharding
 from ndfd.supervisor.conversion import OnPage
@@ -100,7 +100,7 @@ def read(worker: FakeWorker) -> None:
 
 def finish(worker: FakeWorker, content: bytes, pages: int) -> None:
     fd = platform.sealed_memfd("part", content)
-    worker.say(JobDone(worker.jobs[-1].id, ConversionReport(pages, 0, 0, "x/part", len(content), 2.0, 5000)), fd)
+    worker.say(JobDone(worker.jobs[-1].id, ConversionReport(pages, 0, 0, PART_MEDIA_TYPE, len(content), 2.0, 5000)), fd)
     os.close(fd)
 
 
@@ -470,7 +470,7 @@ def unsealed(worker: FakeWorker) -> None:
         page(worker, number, PAGES)
     fd = platform.memfd("part")
     os.write(fd, b"part")
-    worker.say(JobDone(worker.jobs[-1].id, ConversionReport(200, 0, 0, "x/part", 4, 2.0, 5000)), fd)
+    worker.say(JobDone(worker.jobs[-1].id, ConversionReport(200, 0, 0, PART_MEDIA_TYPE, 4, 2.0, 5000)), fd)
     os.close(fd)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ndfd.errors import DamagedDocument
 from ndfd.model.conversion import ConversionReport, OutputFormat
+from ndfd.model.measures import MEASURES
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.telemetry.metrics import Metrics
 
@@ -54,6 +57,16 @@ def test_a_pool_without_workers_and_one_on_its_way_out_are_told_too() -> None:
     assert found["ndfd_workers{bulk,extractor}"] == found["neuraldocflow_active_agents{bulk,extractor}"] == 0
     assert found["ndfd_workers{gone,extractor}"] == found["neuraldocflow_active_agents{gone,extractor}"] == 1
     assert found["neuraldocflow_memory_usage_bytes{gone,extractor}"] == 500
+
+
+def test_what_confines_the_workers_and_what_is_missing_is_told_once_it_is_measured() -> None:
+    assert not [name for name in samples(Metrics(status)) if name.startswith("ndfd_sandbox")]
+    sandbox = Sandbox(calls=22, landlock_abi=7, denied=("open: EACCES",), missing=("mdwe",))
+    found = samples(Metrics(lambda: msgspec.structs.replace(status(), sandbox=sandbox)))
+    assert found["ndfd_sandbox_info{1,0,7,22}"] == 1
+    assert found["ndfd_sandbox_missing{mdwe}"] == 1
+    assert found["ndfd_sandbox_missing{landlock}"] == 0
+    assert sum(name.startswith("ndfd_sandbox_missing") for name in found) == len(MEASURES)
 
 
 def test_the_build_says_what_runs() -> None:

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from ndfd.cli.options import socket_option
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, WorkerState, WorkerStatus
 
 
@@ -62,10 +63,27 @@ def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
     yield "engine", f"{engine.name}, kernels in {engine.native}" if engine else "not started"
     if engine:
         yield "fallback fonts", ", ".join(engine.fallback_fonts) or "none"
+    yield "confined", confined(answer.sandbox)
     yield (
         "conversions",
         f"{answer.succeeded} succeeded, {answer.failed} failed, {answer.pages} pages, {answer.queued} waiting",
     )
+
+
+def confined(sandbox: Sandbox | None) -> str:
+    """What confines the workers, and what is missing."""
+    if sandbox is None:
+        return "not measured"
+    parts = [
+        f"seccomp ({sandbox.calls} calls)" if sandbox.calls else "",
+        f"Landlock {sandbox.landlock_abi}" if sandbox.landlock_abi else "",
+        "no new rights" if sandbox.no_new_privs else "",
+        "no capabilities" if "capabilities" not in sandbox.missing else "",
+        "no new code" if sandbox.mdwe else "",
+    ]
+    tried = len(sandbox.denied) + len(sandbox.passed)
+    text = f"{', '.join(filter(None, parts)) or 'by nothing'}; {len(sandbox.denied)} of {tried} attempts stopped"
+    return f"{text}; missing: {', '.join(sandbox.missing)}" if sandbox.missing else text
 
 
 def pools(answer: DaemonStatus) -> Iterator[tuple[str, str]]:

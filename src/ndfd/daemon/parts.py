@@ -101,6 +101,7 @@ def zygote_options(context: Context, settings: Settings, name: str, pool: PoolSe
     return ZygoteOptions(
         memory_bytes=pool.memory,
         font_dirs=settings.document.fallback_font_dirs or platform.fallback_font_dirs(home_dir()),
+        allow=settings.sandbox.allow,
         environment=platform.allocator_environment(context.child_environment(), huge_pages=settings.swarm.huge_pages),
         cpus=None if pool.cpus == "all" else pool.cpus,
         nice=pool.priority.nice,

@@ -27,6 +27,7 @@ from ndfd.document.parts import Front, Part, decoded
 from ndfd.document.report import report_on
 from ndfd.model.conversion import ConversionReport, ConvertOptions, OutputFormat
 from ndfd.model.document import SCHEMA_VERSION, Document, OutlineItem, Page, Provenance, Source
+from ndfd.model.sandbox import Confinement
 from ndfd.native import IMPLEMENTATION, pdftext
 
 MEDIA_TYPE = "application/pdf"
@@ -41,7 +42,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def compose(
-    data: Any, options: ConvertOptions, pages: int, parts: Iterable[Any]
+    data: Any, options: ConvertOptions, pages: int, parts: Iterable[Any], confinement: Confinement | None = None
 ) -> tuple[bytes | bytearray, ConversionReport]:
     """What `convert` gives for the document in `data`, which has so many pages, out of its sections, each as
     `parts.read_part` gave it, in order. They are taken one after the other and not held.
@@ -52,24 +53,24 @@ def compose(
     with no_cycles_sought():
         read = [decoded(part) for part in parts]
         _check(read, pages)
-        return render(data, options, read, started)
+        return render(data, options, read, confinement, started)
 
 
 def render(
-    data: Any, options: ConvertOptions, parts: list[Part], started: float
+    data: Any, options: ConvertOptions, parts: list[Part], confinement: Confinement | None, started: float
 ) -> tuple[bytes | bytearray, ConversionReport]:
     """The rendering and the report; `parts` is empty afterwards. `started` is the process's CPU time at the start."""
     front, drafts = _settled(parts)
     parts.clear()
     report = report_on(drafts, options.format.media_type, 0, 0.0)
-    rendered = _render(front, drafts, data, options)
+    rendered = _render(front, drafts, data, options, confinement)
     return rendered, msgspec.structs.replace(report, size_bytes=len(rendered), cpu_s=time.process_time() - started)
 
 
 def record(data: Any, options: ConvertOptions, parts: list[Part]) -> Document:
     """The whole document as a record."""
     front, drafts = _settled(parts)
-    return _record(front, tuple(map(page_of, drafts)), data, options)
+    return _record(front, tuple(map(page_of, drafts)), data, options, None)
 
 
 def settle(drafts: list[PageDraft], outline: Sequence[OutlineItem]) -> None:
@@ -98,10 +99,12 @@ def _settled(parts: list[Part]) -> tuple[Front, list[PageDraft]]:
     return front, drafts
 
 
-def _render(front: Front, drafts: list[PageDraft], data: Any, options: ConvertOptions) -> bytes | bytearray:
+def _render(
+    front: Front, drafts: list[PageDraft], data: Any, options: ConvertOptions, confinement: Confinement | None
+) -> bytes | bytearray:
     pages = _pages(drafts)
     if options.format is OutputFormat.JSON:
-        return _json(front, pages, data, options)
+        return _json(_record(front, (), data, options, confinement), pages)
     if options.format is OutputFormat.MARKDOWN:
         pieces = markdown.render(pages)
     elif options.format is OutputFormat.HTML:
@@ -132,9 +135,9 @@ def _ended(pieces: Iterable[str]) -> bytearray:
     return whole
 
 
-def _json(front: Front, pages: Iterable[Page], data: Any, options: ConvertOptions) -> bytearray:
+def _json(without_pages: Document, pages: Iterable[Page]) -> bytearray:
     """The record in JSON, with never more than one page of it made."""
-    around = _encoder.encode(_record(front, (), data, options))
+    around = _encoder.encode(without_pages)
     at = around.index(_NO_PAGES) + len(_NO_PAGES)
     whole = bytearray(around[:at])
     for page in pages:
@@ -146,7 +149,9 @@ def _json(front: Front, pages: Iterable[Page], data: Any, options: ConvertOption
     return whole
 
 
-def _record(front: Front, pages: tuple[Page, ...], data: Any, options: ConvertOptions) -> Document:
+def _record(
+    front: Front, pages: tuple[Page, ...], data: Any, options: ConvertOptions, confinement: Confinement | None
+) -> Document:
     view = memoryview(data)
     digest = hashlib.sha256(view).hexdigest()
     return Document(
@@ -157,5 +162,5 @@ def _record(front: Front, pages: tuple[Page, ...], data: Any, options: ConvertOp
         metadata=front.metadata,
         pages=pages,
         outline=front.outline,
-        provenance=Provenance(ndfd.__version__, _engine_name(), IMPLEMENTATION, digest),
+        provenance=Provenance(ndfd.__version__, _engine_name(), IMPLEMENTATION, digest, confinement),
     )

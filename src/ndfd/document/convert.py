@@ -16,19 +16,26 @@ from ndfd.document.parts import Part, check_pages, read_section
 from ndfd.document.report import OnPage
 from ndfd.model.conversion import ConversionReport, ConvertOptions
 from ndfd.model.document import Document
+from ndfd.model.sandbox import Confinement
 from ndfd.model.sections import PAGES_MAX, SECTION_PAGES, sections
 from ndfd.native import pdftext
 
 
 def convert(
-    data: Any, options: ConvertOptions, on_page: OnPage | None = None, *, section_pages: int = SECTION_PAGES
+    data: Any,
+    options: ConvertOptions,
+    on_page: OnPage | None = None,
+    confinement: Confinement | None = None,
+    *,
+    section_pages: int = SECTION_PAGES,
 ) -> tuple[bytes | bytearray, ConversionReport]:
     """Renders the document in `data` (a contiguous buffer) as `options` ask.
 
-    `on_page` is called with each page as it is read. The report's `rss_max_bytes` is left 0: the process knows it, not
-    this function. Raises the `DocumentError`s of ndfd.errors for what cannot be opened.
+    `on_page` is called with each page as it is read. `confinement` is this process's, for the record. The report's
+    `rss_max_bytes` is left 0: the process knows it, not this function. Raises the `DocumentError`s of ndfd.errors for
+    what cannot be opened.
     """
-    converted = convert_up_to(PAGES_MAX, data, options, on_page, section_pages=section_pages)
+    converted = convert_up_to(PAGES_MAX, data, options, on_page, confinement, section_pages=section_pages)
     assert not isinstance(converted, int)
     return converted
 
@@ -38,6 +45,7 @@ def convert_up_to(
     data: Any,
     options: ConvertOptions,
     on_page: OnPage | None = None,
+    confinement: Confinement | None = None,
     *,
     section_pages: int = SECTION_PAGES,
 ) -> tuple[bytes | bytearray, ConversionReport] | int:
@@ -45,7 +53,7 @@ def convert_up_to(
     started = time.process_time()
     with no_cycles_sought():
         read = _read(data, options, on_page, pages_max, section_pages)
-        return read if isinstance(read, int) else composition.render(data, options, read, started)
+        return read if isinstance(read, int) else composition.render(data, options, read, confinement, started)
 
 
 def read(data: Any, options: ConvertOptions | None = None, on_page: OnPage | None = None) -> Document:

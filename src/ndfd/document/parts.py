@@ -19,11 +19,8 @@ from ndfd.document.page import read_page
 from ndfd.document.report import OnPage, report_on
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import OutlineItem, PageStatus
-from ndfd.model.sections import Section
+from ndfd.model.sections import PART_MEDIA_TYPE, Section
 from ndfd.native import pdftext
-
-#: As registered with IANA.
-PART_MEDIA_TYPE = "application/vnd.msgpack"
 
 
 class Front(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -66,7 +63,7 @@ def decoded(data: Any) -> Part:
     """What `read_part` read; WorkerProtocolError for anything else."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise errors.WorkerProtocolError(f"a part of {len(data)} bytes is malformed: {error}") from error
 
 

@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Confinement
 
 
 class OutputFormat(enum.StrEnum):
@@ -89,3 +90,6 @@ class ConversionReport(msgspec.Struct, frozen=True, omit_defaults=True):
     rss_max_bytes: int
     #: Those pages that are not ok, with their reasons; at most 100, the counts above are whole.
     problems: tuple[PageReport, ...] = ()
+    #: What confined the worker. The supervisor's word, from before the worker had seen any document: whatever a worker
+    #: says here is replaced.
+    sandbox: Confinement | None = None

@@ -16,6 +16,8 @@ SECTION_PAGES = 200
 SECTIONS_MAX = 32
 #: Pages that a document can have: PDFium refuses larger page trees (CPDF_Document::kPageMaxNum).
 PAGES_MAX = 0xFFFFF
+#: Of a section as it was read (as registered with IANA).
+PART_MEDIA_TYPE = "application/vnd.msgpack"
 
 
 class Section(NamedTuple):

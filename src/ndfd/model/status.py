@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from ndfd.model.sandbox import Sandbox
+
 
 class WorkerState(enum.StrEnum):
     """The states of a worker process as its supervisor sees it."""
@@ -92,3 +94,5 @@ class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     warnings: tuple[str, ...] = ()
     #: Those of the configuration that holds, the default one first; workers of others are on their way out.
     pools: tuple[PoolStatus, ...] = ()
+    #: What confines the workers, as it was measured before the first of them; absent before that.
+    sandbox: Sandbox | None = None

@@ -43,10 +43,12 @@ run_on_cpus = _host.run_on_cpus
 pressure = _host.pressure
 add_nice = _host.add_nice
 user_id = _host.user_id
+host = _host.host
 allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
+seen_confinement = _host.seen_confinement
 system_call_name = _host.system_call_name
 
 __all__ = [
@@ -69,6 +71,7 @@ __all__ = [
     "fallback_font_dirs",
     "font_roots",
     "forget_environment",
+    "host",
     "is_sealed",
     "is_system_service",
     "kill",
@@ -84,6 +87,7 @@ __all__ = [
     "run_on_cpus",
     "seal",
     "sealed_memfd",
+    "seen_confinement",
     "socket_dirs",
     "system_call_name",
     "usable_cpus",

@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
+import platform
 import socket
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
-from ndfd.model.sandbox import Sandbox
+from ndfd.model.host import Host
+from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
+from ndfd.platform.cjk_fonts import CJK_FONT
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class Platform:
             # Unreadable folders are passed over: os.walk's default.
             for folder, subfolders, files in os.walk(root):
                 subfolders.sort()
-                if any(_CJK_FONT.match(name) for name in files):
+                if any(CJK_FONT.match(name) for name in files):
                     found[Path(folder)] = None
         return tuple(found)
 
@@ -278,6 +280,21 @@ class Platform:
 
         return int(psutil.virtual_memory().total)
 
+    def host(self) -> Host:
+        """What this machine gives a daemon that this process's user starts here."""
+        machine = platform.uname()
+        return Host(
+            system=f"{self.name} {machine.release} on {machine.machine}",
+            cpus=self.usable_cpus(),
+            memory_bytes=self.usable_memory(),
+            descriptors=None,
+            descriptors_max=None,
+            processes=None,
+            processes_used=None,
+            user_namespaces=None,
+            clock_synchronized=None,
+        )
+
     def pressure(self) -> Pressure | None:
         """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
         return None
@@ -314,6 +331,10 @@ class Platform:
         `WorkerStartFailed` when a confined process cannot live.
         """
         raise self._lacks("confinement for workers")
+
+    def seen_confinement(self, pid: int) -> Seen | None:
+        """The kernel's word on a process, which the process cannot forge; None where it cannot be had."""
+        return None
 
     def system_call_name(self, number: int) -> str:
         """Of the system call with this number, for messages."""
@@ -355,50 +376,3 @@ def _reason(error: OSError, path: Path) -> str:
         # on Linux (unix(7)), 103 on macOS.
         return f"the path is too long for a local socket ({len(os.fsencode(path))} bytes)"
     return error.strerror
-
-
-def _pattern(names: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(names)}).*\.(?:tt[cf]|ot[cf]|dfont)\Z", re.IGNORECASE)
-
-
-#: Beginnings of the file names of fonts that are known to cover CJK, as distributions and vendors ship them.
-_CJK_FONT = _pattern(
-    (
-        "DroidSansFallback",
-        r"Noto(?:Sans|Serif)(?:Mono)?(?:CJK|SC|TC|HK|JP|KR)",
-        r"SourceHan(?:Sans|Serif|Mono)",
-        "wqy-",
-        "uming",
-        "ukai",
-        r"ipa[gm](?:p|ui)?(?=\.)",
-        "ipaex",
-        "Takao",
-        r"VL-(?:P)?Gothic",
-        "Nanum",
-        "Baekmuk",
-        "UnBatang",
-        "unifont",
-        # macOS
-        "PingFang",
-        "Hiragino",
-        "ヒラギノ",
-        "STHeiti",
-        "Songti",
-        "AppleSDGothicNeo",
-        "AppleGothic",
-        "Arial Unicode",
-        # Windows
-        "msyh",
-        "simsun",
-        "simhei",
-        "msjh",
-        "mingliu",
-        "msgothic",
-        "msmincho",
-        "meiryo",
-        "YuGoth",
-        "malgun",
-        "batang",
-        "gulim",
-    )
-)

@@ -12,9 +12,12 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
+
 from ndfd.errors import WorkerStartFailed
-from ndfd.model.sandbox import Sandbox
-from ndfd.platform import linux_attestation, linux_cgroup, linux_pressure, linux_sandbox, linux_syscalls
+from ndfd.model.host import Host
+from ndfd.model.sandbox import Sandbox, Seen
+from ndfd.platform import linux_attestation, linux_cgroup, linux_host, linux_pressure, linux_sandbox, linux_syscalls
 from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel
 
@@ -82,7 +85,10 @@ class Linux(Platform):
 
     def memfd(self, name: str) -> int:
         """memfd_create(2)."""
-        return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            return os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        except OSError as error:
+            raise OSError(error.errno, f"memfd_create: {error.strerror}") from None
 
     def seal(self, fd: int) -> None:
         """F_ADD_SEALS of fcntl(2): SEAL, SHRINK, GROW and WRITE."""
@@ -96,8 +102,20 @@ class Linux(Platform):
             return False
 
     def pidfd(self, pid: int) -> int:
-        """pidfd_open(2); it sets close-on-exec itself."""
-        return os.pidfd_open(pid)
+        """pidfd_open(2); it sets close-on-exec itself. OSError, too, where it could not be used to end the process."""
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError as error:
+            raise OSError(error.errno, f"pidfd_open: {error.strerror}") from None
+        try:
+            # A filter around a container may know the one call and not the other: better said now than at a deadline.
+            signal.pidfd_send_signal(fd, 0)
+        except ProcessLookupError:
+            pass
+        except OSError as error:
+            os.close(fd)
+            raise OSError(error.errno, f"pidfd_send_signal: {error.strerror}") from None
+        return fd
 
     def kill(self, pidfd: int) -> None:
         """pidfd_send_signal(2)."""
@@ -157,8 +175,25 @@ class Linux(Platform):
     def usable_memory(self) -> int:
         """The machine's, or the limit of the control group when that is lower."""
         limit = linux_cgroup.memory_limit()
-        physical = super().usable_memory()
+        try:
+            physical = super().usable_memory()
+        except OSError:
+            # Without /proc; from sysinfo(2).
+            physical = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
         return physical if limit is None else min(physical, limit)
+
+    def host(self) -> Host:
+        """Limits by getrlimit(2); a user namespace is really tried."""
+        descriptors, descriptors_max = linux_host.limit(resource.RLIMIT_NOFILE)
+        return msgspec.structs.replace(
+            super().host(),
+            descriptors=descriptors,
+            descriptors_max=descriptors_max,
+            processes=linux_host.limit(resource.RLIMIT_NPROC)[0],
+            processes_used=linux_host.threads_of_user(),
+            user_namespaces=linux_host.makes_user_namespaces(),
+            clock_synchronized=linux_host.clock_synchronized(),
+        )
 
     def pressure(self) -> Pressure | None:
         """PSI, of the machine and of the control group."""
@@ -182,6 +217,10 @@ class Linux(Platform):
     def measure_confinement(self, limits: WorkerLimits) -> Sandbox:
         """What the kernel, the process itself and denied calls that were tried say."""
         return linux_attestation.measure(limits)
+
+    def seen_confinement(self, pid: int) -> Seen | None:
+        """/proc/PID/status; some 40 microseconds."""
+        return linux_attestation.seen(pid)
 
     def system_call_name(self, number: int) -> str:
         """Of this machine's table."""

@@ -15,7 +15,7 @@ import os
 import resource
 
 from ndfd.platform.base import WORKER_CHANNEL_FD
-from ndfd.platform.linux_seccomp import Below, Is, Rule
+from ndfd.platform.linux_seccomp import ALLOW, Below, Is, Rule
 
 #: A descriptor with a number from here on can be had but not used: it cannot be written to, mapped or sealed. What the
 #: memory of memfds comes to is bounded by that. Standard input to error, the channel, the document, its duplicate and
@@ -44,6 +44,11 @@ _CHANNEL = Is(0, WORKER_CHANNEL_FD)
 def worker_rules(pid: int) -> tuple[Rule, ...]:
     """The rules of the worker with this process id."""
     return (*_ALLOWED, Rule("tgkill", (Is(0, pid), Is(1, pid))), *_FAIL)
+
+
+def allowed_calls() -> frozenset[str]:
+    """The names of the calls that a worker may make, some with certain arguments only."""
+    return frozenset(rule.call for rule in worker_rules(0) if rule.action == ALLOW)
 
 
 _ALLOWED = (

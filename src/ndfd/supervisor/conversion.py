@@ -23,6 +23,7 @@ from ndfd.errors import (
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
+from ndfd.supervisor import claims
 from ndfd.supervisor.assignment import Waiting
 from ndfd.supervisor.document_state import DocumentState
 from ndfd.supervisor.task import WHOLE, Task, TooLong
@@ -103,6 +104,7 @@ class Conversion:
         """
         try:
             self._check(frame, descriptors)
+            frame = claims.checked(frame, self.task.media_type(self.options))
         except WorkerProtocolError:
             for fd in descriptors:
                 os.close(fd)
@@ -210,13 +212,20 @@ def _check_result(report: ConversionReport, fd: int) -> None:
     """Without seals the worker could shorten the memory while somebody reads it, which kills the reader (SIGBUS)."""
     if not platform.is_sealed(fd):
         raise WorkerProtocolError("the result is not a sealed memfd")
-    size = os.fstat(fd).st_size
+    status = os.fstat(fd)
+    size = status.st_size
     if size != report.size_bytes:
         raise WorkerProtocolError(f"the result has {size} bytes, its report says {report.size_bytes}")
+    # A memfd of a terabyte costs nothing while nothing is written to it. A sound worker writes all of its result, which
+    # so is never larger than the worker's memory.
+    if status.st_blocks * 512 < size:
+        raise WorkerProtocolError(f"the result has {size} bytes, and not all of them were written")
 
 
 def _error(frame: frames.JobFailed) -> NdfdError:
     error = error_from_code(frame.code, frame.message, hint=frame.hint, page=frame.page)
-    if isinstance(error, _SAYABLE) or type(error) is NdfdError:
+    if isinstance(error, _SAYABLE):
         return error
-    return NdfdError(f"{frame.code}: {frame.message}", page=frame.page)
+    # What to do about it is not its to say, either.
+    said = frame.message if frame.code == NdfdError.code else f"{frame.code}: {frame.message}"
+    return NdfdError(said, page=frame.page)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ndfd.model.conversion import ConversionReport
+from ndfd.model.conversion import ConversionReport, ConvertOptions
+from ndfd.model.sections import PART_MEDIA_TYPE
 from ndfd.protocol import frames
 from ndfd.supervisor.document_state import DocumentState
 
@@ -49,6 +50,10 @@ class Task:
     def last_page(self, total: int) -> int:
         """The last page that its worker may tell of, in a document of `total`."""
         return self.work.last if isinstance(self.work, frames.Part) else total
+
+    def media_type(self, options: ConvertOptions) -> str:
+        """Of the result that is asked for."""
+        return PART_MEDIA_TYPE if isinstance(self.work, frames.Part) else options.format.media_type
 
     def fault(self, report: ConversionReport, pages_done: int) -> str | None:
         """What is wrong with a worker that reports so at its end; None when nothing is."""

@@ -18,6 +18,8 @@ from prometheus_client.registry import Collector
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, OutputFormat
 from ndfd.model.crash import CrashReport
+from ndfd.model.measures import MEASURES
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, WorkerState
 
 #: Seconds: a page takes milliseconds, a book seconds, a bomb the deadline.
@@ -128,6 +130,7 @@ class _StatusCollector(Collector):
             "First 48 bits of the SHA-256 of the configuration that holds, secrets left out.",
             int(status.config_hash[:12] or "0", 16),
         )
+        yield from _sandbox(status.sandbox)
         build = GaugeMetricFamily(
             "ndfd_build_info", "Always 1; its labels say what runs.", labels=["version", "python", "engine", "native"]
         )
@@ -142,6 +145,26 @@ class _StatusCollector(Collector):
             1,
         )
         yield build
+
+
+def _sandbox(sandbox: Sandbox | None) -> Iterator[Metric]:
+    """Nothing before it is measured: an alert on what is missing must not read 0 then."""
+    if sandbox is None:
+        return
+    info = GaugeMetricFamily(
+        "ndfd_sandbox_info",
+        "Always 1; its labels say what confines the workers, as it was measured.",
+        labels=["seccomp_calls", "landlock_abi", "attempts_denied", "attempts_passed"],
+    )
+    labels = (sandbox.calls, sandbox.landlock_abi, len(sandbox.denied), len(sandbox.passed))
+    info.add_metric(list(map(str, labels)), 1)
+    yield info
+    missing = GaugeMetricFamily(
+        "ndfd_sandbox_missing", "Whether the workers lack this measure of confinement.", labels=["measure"]
+    )
+    for measure in MEASURES:
+        missing.add_metric([measure], measure in sandbox.missing)
+    yield missing
 
 
 def _of_workers(status: DaemonStatus) -> Iterator[Metric]:

@@ -7,6 +7,7 @@ from mmap import mmap
 from typing import NamedTuple, Protocol
 
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.sandbox import Confinement
 from ndfd.model.sections import Section
 from ndfd.model.status import EngineStatus
 
@@ -15,16 +16,30 @@ class Convert(Protocol):
     """The signature of `ndfd.document.convert`."""
 
     def __call__(
-        self, data: mmap, options: ConvertOptions, on_page: Callable[[PageReport], None], /
+        self,
+        data: mmap,
+        options: ConvertOptions,
+        on_page: Callable[[PageReport], None],
+        confinement: Confinement,
+        /,
     ) -> tuple[bytes | bytearray, ConversionReport]:
-        """The rendered document. Fails with the errors of `ndfd.errors`, or MemoryError."""
+        """The rendered document; `confinement`, which is this process's, stands in a record of it.
+
+        Fails with the errors of `ndfd.errors`, or MemoryError.
+        """
 
 
 class ConvertUpTo(Protocol):
     """The signature of `ndfd.document.convert_up_to`."""
 
     def __call__(
-        self, pages_max: int, data: mmap, options: ConvertOptions, on_page: Callable[[PageReport], None], /
+        self,
+        pages_max: int,
+        data: mmap,
+        options: ConvertOptions,
+        on_page: Callable[[PageReport], None],
+        confinement: Confinement,
+        /,
     ) -> tuple[bytes | bytearray, ConversionReport] | int:
         """As `Convert`; of a document with more pages only their number."""
 
@@ -48,7 +63,7 @@ class Compose(Protocol):
     """The signature of `ndfd.document.compose`."""
 
     def __call__(
-        self, data: mmap, options: ConvertOptions, pages: int, parts: Iterable[mmap], /
+        self, data: mmap, options: ConvertOptions, pages: int, parts: Iterable[mmap], confinement: Confinement, /
     ) -> tuple[bytes | bytearray, ConversionReport]:
         """What `Convert` gives, out of its parts, each of which is asked for once and done with when the next one is.
 

@@ -148,6 +148,10 @@ class Nursery:
             status = os.EX_OK
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else EX_SOFTWARE
+        except NdfdError as error:
+            # Of its confinement: no document was there yet.
+            sys.stderr.write(f"worker {os.getpid()}: {error}\n")
+            status = error.exit_status
         except BaseException:  # noqa: BLE001 - the last frame of this process
             traceback.print_exc()
         finally:

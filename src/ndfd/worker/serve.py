@@ -34,7 +34,7 @@ from ndfd.errors import (
     WorkerProtocolError,
 )
 from ndfd.model.conversion import ConversionReport, PageReport
-from ndfd.model.sandbox import Sandbox
+from ndfd.model.sandbox import Confinement, Sandbox
 from ndfd.model.sections import Section
 from ndfd.protocol import frames
 from ndfd.worker.engine import Engine
@@ -58,14 +58,17 @@ def serve(channel: platform.Channel, engine: Engine, limits: platform.WorkerLimi
     _keep_only(channel)
     engine.tell_violations(channel.fileno(), frames.VIOLATION)
     _confine(limits, sandbox)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        channel.send(frames.encode(frames.Confined()))
     gc.enable()
     decoder = frames.FrameDecoder[frames.ToWorker](frames.ToWorker)
+    confinement = sandbox.confinement()
     while (message := channel.receive()) is not None:
         job = decoder.decode(message.data)
         if not isinstance(job, frames.Job):
             raise WorkerProtocolError("a part came without its job")
         (document_fd,) = message.descriptors
-        _Work(channel, job, limits, decoder).run(engine, document_fd)
+        _Work(channel, job, limits, confinement, decoder).run(engine, document_fd)
 
 
 def _reset_signals() -> None:
@@ -100,11 +103,13 @@ class _Work:
         channel: platform.Channel,
         job: frames.Job,
         limits: platform.WorkerLimits,
+        confinement: Confinement,
         decoder: frames.FrameDecoder[frames.ToWorker],
     ) -> None:
         self._channel = channel
         self._job = job
         self._limits = limits
+        self._confinement = confinement
         self._decoder = decoder
         #: The page the conversion is on, where that is known: 1-based.
         self._page = job.work.first if isinstance(job.work, frames.Part) else None
@@ -157,18 +162,18 @@ class _Work:
         """The result; or, when it is not to be converted, the number of its pages."""
         work, options, by_parts = self._job.work, self._job.options, engine.by_parts
         if isinstance(work, frames.Whole) and work.pages_max is None:
-            return engine.convert(document, options, self._on_page)
+            return engine.convert(document, options, self._on_page, self._confinement)
         if by_parts is None:
             raise NotSupported("this engine reads each document whole")
         match work:
             case frames.Whole():
                 assert work.pages_max is not None
-                return by_parts.convert_up_to(work.pages_max, document, options, self._on_page)
+                return by_parts.convert_up_to(work.pages_max, document, options, self._on_page, self._confinement)
             case frames.Part():
                 section = Section(work.first, work.last)
                 return by_parts.read_part(document, options, section, work.pages, self._on_page)
             case frames.Compose():
-                return by_parts.compose(document, options, work.pages, self._parts())
+                return by_parts.compose(document, options, work.pages, self._parts(), self._confinement)
 
     def _parts(self) -> Iterator[mmap.mmap]:
         """Each part when it is asked for, and until the next one is: few descriptors can be used at a time."""
