@@ -6,8 +6,8 @@ import pytest
 
 from ndfd.document.draft import Draft
 from ndfd.document.headings import depth_of_number, mark_headings
-from ndfd.model.document import BlockKind
-from ndfd.native._py.pdftext_values import BOLD, ITALIC, Outline
+from ndfd.model.document import BlockKind, OutlineItem
+from ndfd.native._py.pdftext_values import BOLD, ITALIC
 from tests.document.drafts import draft, page
 
 BODY = "The body of the text is what most characters are set in, and it goes on for a while. " * 3
@@ -17,7 +17,7 @@ def body(y: float) -> Draft:
     return draft(BODY, y, rows=4)
 
 
-def marked(*drafts: Draft, outline: tuple[Outline, ...] = ()) -> list[tuple[str, int | None]]:
+def marked(*drafts: Draft, outline: tuple[OutlineItem, ...] = ()) -> list[tuple[str, int | None]]:
     made = page(*drafts)
     mark_headings([made], outline)
     return [(block.kind.value, block.level) for block in made.blocks if block.kind is not BlockKind.PARAGRAPH]
@@ -82,7 +82,7 @@ def test_well_known_names_alone_on_their_line_are_headings(text: str) -> None:
 
 
 def test_an_outline_names_headings_and_their_levels() -> None:
-    outline = (Outline("3 - Plain looking", 2, 0),)
+    outline = (OutlineItem("3 - Plain looking", 2, 1),)
     assert marked(body(50), draft("3 – Plain Looking", 200), body(250), outline=outline) == [("heading", 2)]
 
 

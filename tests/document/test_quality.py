@@ -30,6 +30,21 @@ def test_a_font_without_an_encoding_makes_the_page_partial_and_is_named() -> Non
     assert reasons(page) == ("text in font XYZ has no usable encoding: 6 characters",)
 
 
+def test_the_reasons_do_not_depend_on_the_order_in_which_the_engine_has_met_the_fonts() -> None:
+    def page(first: int, second: int) -> PageBuilder:
+        odd = PageBuilder().lines(50, 100, *PROSE, font=2)
+        odd.line(50, 200, "\ue001\ue002\ue003\ue004\ue005 \ue006", font=first, flags=GARBAGE)
+        return odd.line(50, 220, "\ue001\ue002\ue003\ue004\ue005", font=second, flags=GARBAGE)
+
+    def reasons_with(builder: PageBuilder, *names: str) -> tuple[str, ...]:
+        fonts: list[Any] = [SimpleNamespace(name=name) for name in names]
+        return read_page(builder.build(), 1, fonts, MathFonts()).reasons
+
+    found = reasons_with(page(0, 1), "Abc", "Xyz", "Times")
+    assert len(found) == 2
+    assert found == reasons_with(page(1, 0), "Xyz", "Abc", "Times")
+
+
 def test_a_few_odd_characters_in_a_sound_font_are_no_matter() -> None:
     page = PageBuilder().lines(50, 100, *PROSE).line(50, 200, "\ue001 item", flags=GARBAGE)
     assert reasons(page) == ()

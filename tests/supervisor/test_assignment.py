@@ -44,6 +44,12 @@ def test_nobody_overtakes_while_every_worker_is_busy() -> None:
     assert assign(users(8, 7), [], 0) == ({}, [])
 
 
+def test_the_background_waits_behind_all_that_is_not_and_takes_what_they_leave() -> None:
+    waiting = [Waiting(7, background=True), Waiting(7), Waiting(7, background=True), Waiting(7)]
+    assert assign(waiting, [Idle(1, 7)], 0).give == {1: 1}
+    assert assign(waiting, [Idle(1, 7), Idle(2, 7), Idle(3, 7)], 0).give == {1: 1, 3: 2, 0: 3}
+
+
 def test_root_is_a_user_like_any_other() -> None:
     assert assign(users(0), [Idle(1, 1000)], 0) == ({}, [1])
 

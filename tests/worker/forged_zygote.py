@@ -19,6 +19,7 @@ import msgspec
 from ndfd import platform
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Confinement
 from ndfd.protocol import frames
 from ndfd.worker import nursery
 from ndfd.worker.engine import Engine

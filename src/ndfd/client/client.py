@@ -130,8 +130,8 @@ class Client:
         """Converts one document; raises what the daemon says as the error that it is (`ndfd.errors`).
 
         The daemon gets a descriptor, so it reads a file that its own user could not open. `on_page` is called in this
-        thread as pages are finished. `timeout_s` is the longest silence of the daemon, None for no limit of the
-        client's own: the daemon ends each conversion at its deadline.
+        thread as pages are finished, those of a long document not quite in order. `timeout_s` is the longest silence of
+        the daemon, None for no limit of the client's own: the daemon ends each conversion at its deadline.
         """
         options = options or ConvertOptions()
         parameters = Convert(

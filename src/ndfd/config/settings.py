@@ -34,6 +34,7 @@ from ndfd.config.pool_settings import (
 from ndfd.model.configuration import Effect
 from ndfd.model.measures import MEASURES
 from ndfd.model.pools import DEFAULT_POOL, Priority
+from ndfd.model.sections import PAGES_MAX, SECTION_PAGES
 
 #: Shorter ones can be guessed over a network.
 _TOKEN_MIN_CHARACTERS = 16
@@ -94,6 +95,11 @@ class SwarmSettings(_Group):
         500,
         "Conversions after which a worker is replaced: often enough that what a parser leaks stays small, seldom "
         "enough that the fork, a few milliseconds, does not show.",
+    )
+    shard_pages: Annotated[int | Literal["off"], kinds.Number(SECTION_PAGES, PAGES_MAX, words=("off",))] = _key(
+        200,
+        "Pages above which a document is read by several workers at once, so that it is done sooner. They take its "
+        'parts when no other conversion waits. "off": one worker reads each document.',
     )
     huge_pages: Annotated[bool, kinds.Flag()] = _key(
         True,

@@ -18,6 +18,7 @@ from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor, prepare_network_door
 from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_plans
 from ndfd.daemon.running_pool import PoolPlan
+from ndfd.daemon.sharded import ShardedPools
 from ndfd.daemon.swarm import Swarm
 from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration
@@ -121,7 +122,7 @@ class Preparation:
         methods = Methods(
             1 if former is None else former.generation.number + 1,
             self._daemon,
-            MeasuredPools(swarm, self._metrics, self._counts),
+            MeasuredPools(ShardedPools(swarm), self._metrics, self._counts),
             admission_limits(settings),
             admins=admins,
         )

@@ -32,7 +32,7 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
 
     Blocks: it looks for fonts in the system's folders.
     """
-    workers = worker_counts(settings.runtime, settings.swarm)
+    workers, shard_pages = worker_counts(settings.runtime, settings.swarm), settings.swarm.shard_pages
     plans = {}
     for name, pool in settings.swarm.every_pool().items():
         limits = PoolLimits(
@@ -43,7 +43,8 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
             reuse=Reuse(settings.sandbox.reuse),
             cpu_s=None if settings.swarm.worker_cpu == "unlimited" else settings.swarm.worker_cpu,
         )
-        plans[name] = PoolPlan(pool.role, zygote_options(context, settings, name, pool), limits)
+        options = zygote_options(context, settings, name, pool)
+        plans[name] = PoolPlan(pool.role, options, limits, None if shard_pages == "off" else shard_pages)
     return plans
 
 

@@ -37,6 +37,8 @@ class PoolPlan:
     options: ZygoteOptions
     #: What it takes on.
     limits: PoolLimits
+    #: Pages above which several workers read a document; None for never.
+    pages_max: int | None = None
 
 
 class RunningPool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from ndfd.document.draft import Draft, PageDraft
 from ndfd.document.page import is_text
-from ndfd.model.document import BlockKind
+from ndfd.model.document import BlockKind, OutlineItem
 from ndfd.native import pdftext
 
 #: Times the body size from which on a block is larger; and as large that nothing else is needed.
@@ -53,7 +53,7 @@ _CLOSING = " \"'”’»)]"
 _SPACES = re.compile(r"\W+")
 
 
-def mark_headings(pages: list[PageDraft], outline: Sequence[pdftext.Outline]) -> None:
+def mark_headings(pages: list[PageDraft], outline: Sequence[OutlineItem]) -> None:
     """Sets kind and level of headings, and the title on the first page that has text."""
     body = body_size(pages)
     if not body:
@@ -100,12 +100,12 @@ def _mostly_bold(pages: list[PageDraft], body: float) -> bool:
     return bold > plain
 
 
-def _outline_levels(outline: Sequence[pdftext.Outline]) -> dict[int, dict[str, int]]:
+def _outline_levels(outline: Sequence[OutlineItem]) -> dict[int, dict[str, int]]:
     """Levels by page and folded title."""
     levels: dict[int, dict[str, int]] = {}
     for item in outline:
         if item.page is not None:
-            levels.setdefault(item.page + 1, {})[_folded(item.title)] = min(item.level, LEVEL_MAX)
+            levels.setdefault(item.page, {})[_folded(item.title)] = min(item.level, LEVEL_MAX)
     return levels
 
 

@@ -152,8 +152,6 @@ def _draft(text: str, block: kernel.Block) -> Draft:
         block.chars,
         flags & STYLE,
         block.rows,
-        block.left,
-        block.right,
         block.math,
         block.direction,
         block.mcid,
@@ -163,7 +161,6 @@ def _draft(text: str, block: kernel.Block) -> Draft:
         return draft
     if marker:
         draft.marker = own[: block.marker_chars]
-    draft.centred = bool(flags & kernel.CENTRED)
     draft.first_in_leaf = bool(flags & kernel.FIRST_IN_LEAF)
     if flags & kernel.TABULAR:
         draft.code = True

@@ -37,11 +37,13 @@ def _unreadable_fonts(arrays: pdftext.PageArrays, layout: kernel.Layout, fonts: 
     if not many and layout.garbage <= GARBAGE_MOST * total:
         return []
     page_wide = layout.garbage > (GARBAGE_SHARE if many else GARBAGE_MOST) * total
-    return [
-        f"text in font {_name(fonts, font)} has no usable encoding: {count} characters"
+    unreadable = [
+        (_name(fonts, font), count)
         for font, count, all_of in kernel.count_garbage(arrays)
         if page_wide or (count >= GARBAGE_MIN and count == all_of)
     ]
+    # Not in the order of the fonts' numbers: these go by the pages that the engine has read before.
+    return [f"text in font {name} has no usable encoding: {count} characters" for name, count in sorted(unreadable)]
 
 
 def _name(fonts: Sequence[pdftext.Font], index: int) -> str:

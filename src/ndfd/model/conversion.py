@@ -64,7 +64,7 @@ class ConvertOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PageReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One page is finished: sent while the conversion runs."""
+    """One page is finished: sent while the conversion runs, in order but for a document that several workers read."""
 
     #: 1-based.
     number: int

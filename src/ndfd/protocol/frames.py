@@ -7,7 +7,7 @@ strictly is a `WorkerProtocolError`: the sender is untrusted after it has seen a
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ from ndfd.errors import WorkerProtocolError
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.printable import printable
 from ndfd.model.sandbox import Sandbox
+from ndfd.model.sections import PAGES_MAX
 from ndfd.model.status import EngineStatus
 
 #: Room for a report of 100 bad pages; small enough for one socket buffer (net.core.wmem_default is 208 KiB).
@@ -73,7 +74,31 @@ class Exited(msgspec.Struct, frozen=True, tag="exited"):
     rss_max_bytes: int
 
 
-class Job(msgspec.Struct, frozen=True, tag="job"):
+class Whole(msgspec.Struct, frozen=True, tag="whole", omit_defaults=True):
+    """Convert the document; of one with more than `pages_max` pages read none, and answer `JobTooLong`."""
+
+    pages_max: int | None = None
+
+
+class Part(msgspec.Struct, frozen=True, tag="part"):
+    """Read the pages `first` to `last`, one section of a document of `pages`, for `Compose`."""
+
+    first: int
+    last: int
+    pages: int
+
+
+class Compose(msgspec.Struct, frozen=True, tag="compose"):
+    """Make what `Whole` makes of a document of `pages` out of its parts, each in a `JobPart` that follows, in order."""
+
+    parts: int
+    pages: int
+
+
+Work = Whole | Part | Compose
+
+
+class Job(msgspec.Struct, frozen=True, tag="job", omit_defaults=True):
     """Supervisor to worker. Descriptor: the document (a regular file or memfd, read-only)."""
 
     id: int
@@ -82,6 +107,16 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
     deadline_s: float
     #: Seconds of CPU time it may take; None for no such limit.
     cpu_s: float | None = None
+    work: Work = Whole()
+
+
+class JobPart(msgspec.Struct, frozen=True, tag="job_part"):
+    """Supervisor to worker. Descriptor: the result of a `Part`, a sealed memfd.
+
+    Each in a frame of its own: a worker can use few descriptors at a time, and closes one before it takes the next.
+    """
+
+    id: int
 
 
 class Confined(msgspec.Struct, frozen=True, tag="confined"):
@@ -96,10 +131,17 @@ class JobPage(msgspec.Struct, frozen=True, tag="job_page"):
 
 
 class JobDone(msgspec.Struct, frozen=True, tag="job_done"):
-    """Worker to supervisor. Descriptor: the rendered result, a sealed memfd."""
+    """Worker to supervisor. Descriptor: the rendered result or the part that was read, a sealed memfd."""
 
     id: int
     report: ConversionReport
+
+
+class JobTooLong(msgspec.Struct, frozen=True, tag="job_too_long"):
+    """Worker to supervisor: the document has more pages than the job allows, and none was read."""
+
+    id: int
+    pages: Annotated[int, msgspec.Meta(ge=1, le=PAGES_MAX)]
 
 
 class JobFailed(msgspec.Struct, frozen=True, tag="job_failed", omit_defaults=True):
@@ -126,8 +168,8 @@ FromZygote = ZygoteReady | ZygoteFailed | Spawned | SpawnFailed | Exited
 ToZygote = Spawn
 #: From a worker until it is given documents, and from then on.
 FromFreshWorker = Confined
-FromWorker = JobPage | JobDone | JobFailed | Violation
-ToWorker = Job
+FromWorker = JobPage | JobDone | JobTooLong | JobFailed | Violation
+ToWorker = Job | JobPart
 
 Frame = FromZygote | ToZygote | FromFreshWorker | FromWorker | ToWorker
 

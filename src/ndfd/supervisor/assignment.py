@@ -33,6 +33,8 @@ class Waiting(NamedTuple):
     uid: int
     #: Whether only a worker that has seen no document may take it.
     fresh: bool = False
+    #: Whether it waits behind all that are not.
+    background: bool = False
 
 
 def may_take(worker: Idle, asked: Waiting, reuse: Reuse) -> bool:
@@ -52,14 +54,14 @@ class Assignment(NamedTuple):
 
 
 def assign(waiting: Iterable[Waiting], idle: Iterable[Idle], coming: int, reuse: Reuse) -> Assignment:
-    """First come, first served, and nobody gets a worker that has seen what it must not have, as `reuse` says.
+    """First come, first served, background work last; nobody gets a worker that has seen what it must not have.
 
     `waiting` are the waiting conversions in order; `coming` counts the workers that are about to be idle
     and fresh. A conversion for which a fresh worker is coming holds up nobody behind it.
     """
     left = list(idle)
     assignment = Assignment({}, [])
-    for position, asked in enumerate(waiting):
+    for position, asked in sorted(enumerate(waiting), key=lambda each: each[1].background):
         fit = [each for each in left if may_take(each, asked, reuse)]
         if fit:
             # One of the same user first, then one that has seen documents at all, so that fresh ones stay for others.

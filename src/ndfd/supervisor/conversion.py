@@ -25,11 +25,13 @@ from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
 from ndfd.supervisor import claims
 from ndfd.supervisor.assignment import Waiting
+from ndfd.supervisor.document_state import DocumentState
+from ndfd.supervisor.task import WHOLE, Task, TooLong
 
 OnPage = Callable[[PageReport], None]
 
 #: What a worker says of a conversion.
-OfJob = frames.JobPage | frames.JobDone | frames.JobFailed
+OfJob = frames.JobPage | frames.JobDone | frames.JobTooLong | frames.JobFailed
 
 #: What a worker may say of a conversion. Anything else, such as that the caller is not permitted, is not its to say.
 _SAYABLE = (DocumentError, InputError, NativeMissing, UsageError)
@@ -56,38 +58,44 @@ class Conversion:
         on_page: OnPage | None,
         deadline_s: float,
         now: float,
+        task: Task = WHOLE,
     ) -> None:
         self.number = number
         self.document_fd = document_fd
         self.options = options
         self.uid = uid
-        self._document = _state(document_fd)
+        self._document = task.document or DocumentState.of(document_fd)
         self.deadline_s = deadline_s
         self.asked_at = now
         self.due_at = now + deadline_s
         #: When a worker took it on.
         self.begun_at: float | None = None
-        self.pages_done = 0
-        self.pages_total: int | None = None
+        self.task = task
+        self.pages_done, self.pages_total = task.start()
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         #: How the worker ended that it had before.
         self.death: NdfdError | None = None
         self._on_page = on_page
         #: Pages that its caller has been told of; those of a second attempt come again.
-        self._pages_told = 0
+        self._pages_told = self.pages_done
 
     @property
     def page(self) -> int | None:
-        """The page it is on, 1-based; None while none is finished."""
-        return None if self.pages_total is None else min(self.pages_done + 1, self.pages_total)
+        """The page it is on, 1-based; None while that is not known."""
+        return None if self.pages_total is None else min(self.pages_done + 1, self.task.last_page(self.pages_total))
 
-    def job(self, now: float, cpu_s: float | None) -> frames.Job:
-        """What its worker is told; `cpu_s` is the CPU time that it may take."""
-        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s)
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What its worker gets: the document, and its parts."""
+        return (self.document_fd, *self.task.parts)
 
     def waiting(self) -> Waiting:
         """For `assign`."""
-        return Waiting(self.uid, fresh=self.death is not None)
+        return Waiting(self.uid, fresh=self.death is not None, background=self.task.background())
+
+    def job(self, now: float, cpu_s: float | None) -> frames.Job:
+        """What its worker is told; `cpu_s` is the CPU time that it may take."""
+        return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s, self.task.work)
 
     def take(self, frame: OfJob, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.
@@ -96,7 +104,7 @@ class Conversion:
         """
         try:
             self._check(frame, descriptors)
-            frame = claims.checked(frame, self.options.format.media_type)
+            frame = claims.checked(frame, self.task.media_type(self.options))
         except WorkerProtocolError:
             for fd in descriptors:
                 os.close(fd)
@@ -107,6 +115,8 @@ class Conversion:
                 return False
             case frames.JobDone(report=report):
                 self._succeed(Result(report, descriptors[0]))
+            case frames.JobTooLong(pages=pages):
+                self.fail(TooLong(pages))
             case frames.JobFailed():
                 self.fail(_error(frame))
         return True
@@ -129,7 +139,7 @@ class Conversion:
             self.fail(DocumentKillsWorkers(both, page=error.page))
             return False
         self.death = error
-        self.pages_done, self.pages_total = 0, None
+        self.pages_done, self.pages_total = self.task.start()
         return True
 
     def overdue(self) -> NdfdError:
@@ -163,7 +173,8 @@ class Conversion:
         if self.pages_total is None:
             self.pages_total = page.total
         # In order, each once: so a worker cannot keep its caller busy with pages that do not end.
-        if (page.number, page.total) != (self.pages_done + 1, self.pages_total) or page.number > page.total:
+        last = self.task.last_page(self.pages_total)
+        if (page.number, page.total) != (self.pages_done + 1, self.pages_total) or page.number > last:
             raise WorkerProtocolError(f"page {page.number} of {page.total} came {self.where()}")
         self.pages_done += 1
         if self._on_page is not None and page.number > self._pages_told:
@@ -172,11 +183,7 @@ class Conversion:
 
     def changed(self) -> DocumentChanged | None:
         """The error for a document that is not any more what it was when it was handed in; None while it is."""
-        before, now = self._document, _state(self.document_fd)
-        if now == before:
-            return None
-        how = f"it has {now.size} bytes and had {before.size}" if now.size != before.size else "it was written to"
-        return DocumentChanged(f"the document was changed while it was converted: {how}", page=self.page)
+        return self._document.changed(self.document_fd, self.page)
 
     def _succeed(self, result: Result) -> None:
         changed = self.changed()
@@ -195,18 +202,10 @@ class Conversion:
             raise WorkerProtocolError(f"a frame came with {len(descriptors)} descriptors")
         if isinstance(frame, frames.JobDone):
             _check_result(frame.report, descriptors[0])
-
-
-class _State(NamedTuple):
-    """What tells that a file was written to."""
-
-    size: int
-    modified_ns: int
-
-
-def _state(fd: int) -> _State:
-    status = os.fstat(fd)
-    return _State(status.st_size, status.st_mtime_ns)
+            if (why := self.task.fault(frame.report, self.pages_done)) is not None:
+                raise WorkerProtocolError(why)
+        if isinstance(frame, frames.JobTooLong) and (self.pages_done or not self.task.is_too_long(frame.pages)):
+            raise WorkerProtocolError(f"it calls the document too long, with {frame.pages} pages, {self.where()}")
 
 
 def _check_result(report: ConversionReport, fd: int) -> None:

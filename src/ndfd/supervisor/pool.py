@@ -33,6 +33,7 @@ from ndfd.supervisor.snapshot import Snapshot
 from ndfd.supervisor.spawner import Clock, End, Spawner
 from ndfd.supervisor.staffing import PoolLimits, idle_for_work, outlived, spares, surplus, to_retire, worn_out
 from ndfd.supervisor.states import Action, Event
+from ndfd.supervisor.task import WHOLE, Task, TooLong
 from ndfd.supervisor.zygote_process import ending
 
 _log = structlog.get_logger(__name__)
@@ -94,21 +95,22 @@ class Pool:
         return self._engine
 
     async def convert(
-        self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None = None
+        self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None = None, task: Task = WHOLE
     ) -> Result:
         """Converts the document behind `document_fd`, which stays the caller's and must stay open until the return.
 
         `options.deadline_s` is set: which deadline holds is decided before. `on_page` is called for each finished page,
         from the event loop, never after the return. The result's descriptor is the caller's to close. Fails with the
         errors of `ndfd.errors`; `Busy` when no worker was free before the deadline, `SwarmCircuitOpen` when none can be
-        had. Cancelling ends the work: the worker is killed and replaced.
+        had. Cancelling ends the work: the worker is killed and replaced. `task` asks for a part of the work; `TooLong`
+        comes only where it allows that answer.
         """
         if self._closing:
             raise ShuttingDown("the daemon is stopping and takes no new documents")
         deadline_s, now = options.deadline_s, self._clock.time()
         assert deadline_s is not None, "a conversion without a deadline"
         self._conversions_made += 1
-        conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now)
+        conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now, task)
         try:
             frames.encode(conversion.job(now, self._limits.cpu_s))
         except ValueError as error:
@@ -121,7 +123,7 @@ class Pool:
             self._dispatch()
             result = await conversion.outcome
         except BaseException as error:
-            self._failed += 1
+            self._failed += not isinstance(error, TooLong)
             conversion.discard()
             self._withdraw(conversion, error)
             raise
@@ -230,7 +232,7 @@ class Pool:
     def _give(self, conversion: Conversion, worker: PooledWorker) -> None:
         assert worker.process is not None
         try:
-            worker.process.send(conversion.job(self._clock.time(), self._limits.cpu_s), conversion.document_fd)
+            worker.process.send(conversion.job(self._clock.time(), self._limits.cpu_s), *conversion.descriptors)
         except OSError as error:
             # It has died and its end is not told yet; the document was not the cause, and goes to the next one.
             _log.warning("a worker took no job: it is replaced", worker=worker.number, reason=str(error))

@@ -44,8 +44,8 @@ class Worker(Protocol):
     def pid(self) -> int:
         """Its number, for messages."""
 
-    def send(self, job: Job, document_fd: int) -> None:
-        """Sends a job; OSError when the worker cannot take it."""
+    def send(self, job: Job, document_fd: int, *parts: int) -> None:
+        """Sends a job with its document and its parts; OSError when the worker cannot take it."""
 
     def kill(self) -> None:
         """Ends it at once. Nothing more that it sent is told but its end."""

@@ -60,9 +60,12 @@ class WorkerProcess:
         self._loop.add_reader(channel.fileno(), self._readable)
         self._loop.add_reader(pidfd, self._process_over)
 
-    def send(self, job: frames.Job, document_fd: int) -> None:
-        """An idle worker's buffer is empty, so that a frame always fits; one that does not is an OSError as well."""
+    def send(self, job: frames.Job, document_fd: int, *parts: int) -> None:
+        """An idle worker's buffer is empty, so that a frame always fits, and those of all parts of a document do (less
+        than 1 KiB each). One that does not is an OSError as well."""
         self._channel.send(frames.encode(job), (document_fd,))
+        for part in parts:
+            self._channel.send(frames.encode(frames.JobPart(job.id)), (part,))
 
     def kill(self) -> None:
         """Through the pidfd, so never another process that was given the same number."""

@@ -30,6 +30,7 @@ class FakeWorker:
         self.pid = 100_000 + number
         #: What was sent to it.
         self.jobs: list[Job] = []
+        self.parts: list[list[bytes]] = []
         self.rss_bytes = 10_000_000
         self.killed = False
         #: That it has come to, for its end.
@@ -38,11 +39,12 @@ class FakeWorker:
         self._events = events
         self._behaviour = behaviour
 
-    def send(self, job: Job, document_fd: int) -> None:
-        """Keeps the job; BrokenPipeError when the worker has ended."""
+    def send(self, job: Job, document_fd: int, *parts: int) -> None:
+        """Keeps the job and what its parts hold; BrokenPipeError when the worker has ended."""
         if self.over:
             raise BrokenPipeError("the worker has ended")
         self.jobs.append(job)
+        self.parts.append([os.pread(part, os.fstat(part).st_size, 0) for part in parts])
         if self._behaviour is not None:
             document = os.pread(document_fd, os.fstat(document_fd).st_size, 0)
             asyncio.get_running_loop().call_soon(self._behaviour, self, job, document)

@@ -1,5 +1,7 @@
 """A worker's loop: a job with a document in, page frames and one answer out, until the supervisor closes the channel.
 
+A job is to convert a document, to read a part of one, or to put the parts together.
+
 What goes wrong with a document is said in the answer. What goes wrong with the worker ends the process: the supervisor
 sees its end and its exit code.
 """
@@ -17,15 +19,25 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 
 import msgspec
 
 from ndfd import platform
-from ndfd.errors import ConversionOutOfMemory, EmptyDocument, InputError, NdfdError, NotSupported
-from ndfd.model.conversion import PageReport
+from ndfd.errors import (
+    EX_PROTOCOL,
+    ConversionOutOfMemory,
+    EmptyDocument,
+    InputError,
+    NdfdError,
+    NotSupported,
+    WorkerProtocolError,
+)
+from ndfd.model.conversion import ConversionReport, PageReport
 from ndfd.model.sandbox import Confinement, Sandbox
+from ndfd.model.sections import Section
 from ndfd.protocol import frames
-from ndfd.worker.engine import Convert, Engine
+from ndfd.worker.engine import Engine
 
 #: Seconds past a job's deadline after which the kernel ends this process (SIGALRM), in case no daemon is left to do it.
 ALARM_GRACE_S = 5.0
@@ -53,8 +65,10 @@ def serve(channel: platform.Channel, engine: Engine, limits: platform.WorkerLimi
     confinement = sandbox.confinement()
     while (message := channel.receive()) is not None:
         job = decoder.decode(message.data)
+        if not isinstance(job, frames.Job):
+            raise WorkerProtocolError("a part came without its job")
         (document_fd,) = message.descriptors
-        _Work(channel, job, limits, confinement).run(engine.convert, document_fd)
+        _Work(channel, job, limits, confinement, decoder).run(engine, document_fd)
 
 
 def _reset_signals() -> None:
@@ -85,47 +99,102 @@ class _Work:
     """One job."""
 
     def __init__(
-        self, channel: platform.Channel, job: frames.Job, limits: platform.WorkerLimits, confinement: Confinement
+        self,
+        channel: platform.Channel,
+        job: frames.Job,
+        limits: platform.WorkerLimits,
+        confinement: Confinement,
+        decoder: frames.FrameDecoder[frames.ToWorker],
     ) -> None:
         self._channel = channel
         self._job = job
         self._limits = limits
         self._confinement = confinement
-        #: The page the conversion is on, once one is finished: 1-based.
-        self._page: int | None = None
+        self._decoder = decoder
+        #: The page the conversion is on, where that is known: 1-based.
+        self._page = job.work.first if isinstance(job.work, frames.Part) else None
+        #: That are still to be received.
+        self._parts_left = job.work.parts if isinstance(job.work, frames.Compose) else 0
 
-    def run(self, convert: Convert, document_fd: int) -> None:
+    def run(self, engine: Engine, document_fd: int) -> None:
         """Converts and answers; takes the descriptor over."""
         signal.alarm(math.ceil(self._job.deadline_s + ALARM_GRACE_S))
         _limit_cpu(self._job.cpu_s)
         try:
-            answer, result_fd = self._convert(convert, document_fd)
+            answer, *result = self._answer(engine, document_fd)
         except Exception as error:  # noqa: BLE001 - every failure of a conversion becomes an answer
+            while self._parts_left:
+                os.close(self._receive_part())
             self._fail(error)
         else:
             try:
-                self._send(answer, result_fd)
+                self._send(answer, *result)
             finally:
-                os.close(result_fd)
+                for fd in result:
+                    os.close(fd)
         finally:
             signal.alarm(0)
 
-    def _convert(self, convert: Convert, document_fd: int) -> tuple[bytes, int]:
+    def _answer(self, engine: Engine, document_fd: int) -> tuple[bytes, *tuple[int, ...]]:
+        """The frame and the descriptors that go with it."""
         cpu_before_s = time.process_time()
         document = _map(document_fd)
         try:
-            result, report = convert(document, self._job.options, self._on_page, self._confinement)
+            done = self._do(engine, document)
         finally:
             # A view that is still held keeps the mapping until it goes.
             with contextlib.suppress(BufferError):
                 document.close()
+        if isinstance(done, int):
+            return (frames.encode(frames.JobTooLong(self._job.id, done)),)
+        result, report = done
         report = msgspec.structs.replace(
             report,
             size_bytes=len(result),
             cpu_s=time.process_time() - cpu_before_s,
             rss_max_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         )
-        return frames.encode(frames.JobDone(self._job.id, report)), platform.sealed_memfd("ndfd-result", result)
+        return frames.encode(frames.JobDone(self._job.id, report)), platform.sealed_memfd(
+            "ndfd-result", memoryview(result)
+        )
+
+    def _do(self, engine: Engine, document: mmap.mmap) -> tuple[bytes | bytearray, ConversionReport] | int:
+        """The result; or, when it is not to be converted, the number of its pages."""
+        work, options, by_parts = self._job.work, self._job.options, engine.by_parts
+        if isinstance(work, frames.Whole) and work.pages_max is None:
+            return engine.convert(document, options, self._on_page, self._confinement)
+        if by_parts is None:
+            raise NotSupported("this engine reads each document whole")
+        match work:
+            case frames.Whole():
+                assert work.pages_max is not None
+                return by_parts.convert_up_to(work.pages_max, document, options, self._on_page, self._confinement)
+            case frames.Part():
+                section = Section(work.first, work.last)
+                return by_parts.read_part(document, options, section, work.pages, self._on_page)
+            case frames.Compose():
+                return by_parts.compose(document, options, work.pages, self._parts(), self._confinement)
+
+    def _parts(self) -> Iterator[mmap.mmap]:
+        """Each part when it is asked for, and until the next one is: few descriptors can be used at a time."""
+        while self._parts_left:
+            with _map(self._receive_part()) as part:
+                yield part
+
+    def _receive_part(self) -> int:
+        """The descriptor of the next part. Ends this process when anything else comes."""
+        # SystemExit is not an Exception: no handler within a conversion takes it for the document's fault.
+        try:
+            message = self._channel.receive()
+            if message is None:
+                raise SystemExit(0)
+            frame = self._decoder.decode(message.data)
+        except WorkerProtocolError as error:
+            raise SystemExit(EX_PROTOCOL) from error
+        if not isinstance(frame, frames.JobPart) or frame.id != self._job.id or len(message.descriptors) != 1:
+            raise SystemExit(EX_PROTOCOL)
+        self._parts_left -= 1
+        return message.descriptors[0]
 
     def _on_page(self, page: PageReport) -> None:
         self._page = min(page.number + 1, page.total)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 from ndfd import platform
 from ndfd.model.conversion import ConvertOptions, OutputFormat
+from ndfd.model.sections import Section
 from ndfd.model.status import EngineStatus
 from ndfd.worker import nursery
-from ndfd.worker.engine import Engine
+from ndfd.worker.engine import ByParts, Engine
 from ndfd.worker.sample import SAMPLE_PDF
 
 #: Of fonts in a worker's address space: the four files of a usual CJK family fit (93 MB), and the smallest worker that
@@ -35,8 +36,11 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
         )
     for output_format in OutputFormat:
         document.convert(SAMPLE_PDF, ConvertOptions(output_format), lambda page: None)
+        part, _ = document.read_part(SAMPLE_PDF, ConvertOptions(output_format), Section(1, 1), 1)
+        document.compose(SAMPLE_PDF, ConvertOptions(output_format), 1, [part])
     status = EngineStatus(native.pdftext.engine_name(), native.IMPLEMENTATION, tuple(font_dirs))
-    return Engine(status, document.convert, native.violations.tell)
+    by_parts = ByParts(document.convert_up_to, document.read_part, document.compose)
+    return Engine(status, document.convert, native.violations.tell, by_parts)
 
 
 if __name__ == "__main__":
