@@ -27,6 +27,8 @@ NOBODY = 65534
 _CLONE_NEWNS, _CLONE_NEWPID, _CLONE_NEWUSER = 0x00020000, 0x20000000, 0x10000000
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
 
+_MNT_DETACH = 2
+
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _PR_SET_DUMPABLE, _PR_SET_MDWE, _PR_GET_MDWE = 4, 65, 66
@@ -193,6 +195,8 @@ def _let_others_read(folder: Path) -> None:
     place.mkdir(parents=True)
     _mount(str(folder), str(place), None, _MS_BIND | _MS_REC)
     _mount(str(open_one), str(closed), None, _MS_BIND | _MS_REC)
+    _checked(_libc.umount2(str(open_one).encode(), _MNT_DETACH))
+    open_one.rmdir()
 
 
 PLACES: dict[str, Callable[[], None]] = {

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +106,11 @@ def only_that_is_lacking() -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder that every user may enter and write to."""
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o011)
-    tmp_path.chmod(0o777)
-    return tmp_path
+def place() -> Iterator[Path]:
+    """A folder for every user: those of pytest are closed to others anew whenever another run of it begins."""
+    with tempfile.TemporaryDirectory(prefix="ndfd-degraded-") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
 
 
 def ndfd(scene: Scene, place: Path, *arguments: str, **variables: str) -> subprocess.Popen[bytes]:
@@ -213,21 +213,25 @@ def test_to_allow_a_part_of_what_is_missing_is_not_enough(scene: Scene, place: P
 def test_the_doctor_finds_it_and_knows_what_is_allowed(scene: Scene, place: Path) -> None:
     status, out, err = ran(scene, place, "doctor", "--json", NDFD_SWARM__WORKER_MEMORY="1GB")
     assert "Traceback" not in err
+    assert out, err
     found = {each["name"]: each for each in json.loads(out)["checks"] if each["group"] == "confinement"}
     assert {name for name in found if found[name]["verdict"] == "failure"} == {
         *scene.missing,
         *(["in all"] if scene.missing else []),
     }
-    assert status == (69 if scene.missing else 0)
+    assert status == (69 if scene.missing else 0), [
+        each for each in json.loads(out)["checks"] if each["verdict"] == "failure"
+    ]
     assert all(found[name]["advice"] for name in scene.missing)
     # What was not asked is not said to be missing, and what was not checked not to be in force.
     assert ("cannot be checked" in found["proc"]["text"]) is scene.unseen
     assert ("could not be asked" in found["seccomp"]["text"]) is scene.unseen
     if not scene.missing:
         return
-    status, out, _ = ran(scene, place, "doctor", "--json", NDFD_SANDBOX__ALLOW=",".join(scene.missing))
+    status, out, err = ran(scene, place, "doctor", "--json", NDFD_SANDBOX__ALLOW=",".join(scene.missing))
+    assert out, err
     verdicts = {each["name"]: each["verdict"] for each in json.loads(out)["checks"]}
-    assert status == 0
+    assert status == 0, out
     assert {verdicts[name] for name in scene.missing} == {"warning"}
 
 

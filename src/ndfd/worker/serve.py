@@ -119,7 +119,9 @@ class _Work:
     def run(self, engine: Engine, document_fd: int) -> None:
         """Converts and answers; takes the descriptor over."""
         signal.alarm(math.ceil(self._job.deadline_s + ALARM_GRACE_S))
-        _limit_cpu(self._job.cpu_s)
+        # Where limits cannot be set, that is known of every worker, and allowed; the deadline still holds.
+        if "rlimits" not in self._confinement.missing:
+            _limit_cpu(self._job.cpu_s)
         try:
             answer, *result = self._answer(engine, document_fd)
         except Exception as error:  # noqa: BLE001 - every failure of a conversion becomes an answer
