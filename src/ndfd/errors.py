@@ -69,6 +69,14 @@ class UsageError(NdfdError):
     default_hint = "see `ndfd COMMAND --help`"
 
 
+class PoolUnknown(UsageError):
+    """No pool of workers has the name that was asked for."""
+
+    code = "pool-unknown"
+    http_status = 404
+    default_hint = "name one of those that there are, or none for the default one; `ndfd status` lists them"
+
+
 class DocumentError(NdfdError):
     """The document's own fault: trying again gives the same answer."""
 
@@ -175,6 +183,15 @@ class InputError(NdfdError):
     default_hint = "check the path and its permissions"
 
 
+class DocumentChanged(InputError):
+    """The document was written to or shortened while it was converted: no result of it would be true."""
+
+    code = "document-changed"
+    http_status = 409
+    retryable = True
+    default_hint = "try again when the program that writes it is done, or hand over a copy"
+
+
 class NoDocuments(InputError):
     """The files and directories named hold no document that ndfd reads."""
 
@@ -225,6 +242,13 @@ class WorkerStartFailed(WorkerError):
     code = "worker-start-failed"
     http_status = 503
     default_hint = "see the daemon's log for the reason: usually memory or the process limit"
+
+
+class SwarmCircuitOpen(WorkerStartFailed):
+    """Workers keep ending, or cannot be started, without a document being the cause: nothing waits for them."""
+
+    code = "swarm-circuit-open"
+    default_hint = "try again in a moment; if it lasts, see the daemon's log and `ndfd doctor` on its machine"
 
 
 class Unavailable(NdfdError):
@@ -310,6 +334,15 @@ class NotSupported(NdfdError):
     exit_status = EX_UNAVAILABLE
     http_status = 501
     default_hint = "run the daemon on Linux, where all of ndfd works"
+
+
+class SandboxIncomplete(NdfdError):
+    """This host cannot confine workers as it must, and nobody allowed it to do without what is missing."""
+
+    code = "sandbox-incomplete"
+    exit_status = EX_UNAVAILABLE
+    http_status = 503
+    default_hint = "see `ndfd doctor`, which says what each missing measure needs"
 
 
 class SocketError(NdfdError):

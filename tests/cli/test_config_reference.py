@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ndfd.config.keys import KEYS
+from ndfd.config.keys import KEYS, REFERENCE
 from ndfd.config.reference import markdown, sample, text
 from tests.cli.conftest import Ndfd
 
@@ -15,7 +15,7 @@ from tests.cli.conftest import Ndfd
 def test_each_format_is_printed_as_it_is_made(ndfd: Ndfd, name: str, write) -> None:  # type: ignore[no-untyped-def]
     ran = ndfd("config", "reference", "--format", name)
     assert (ran.status, ran.stderr) == (0, "")
-    assert ran.stdout == write(KEYS.values())
+    assert ran.stdout == write(REFERENCE.values())
 
 
 def test_text_is_what_people_get_who_ask_for_nothing_else(ndfd: Ndfd) -> None:
@@ -24,7 +24,7 @@ def test_text_is_what_people_get_who_ask_for_nothing_else(ndfd: Ndfd) -> None:
 
 def test_for_programs_it_is_an_object_of_the_keys(ndfd: Ndfd) -> None:
     every = json.loads(ndfd("config", "reference", "--json").stdout)
-    assert tuple(every) == tuple(KEYS)
+    assert tuple(every) == tuple(REFERENCE)
     assert every["security.token"]["file_key"] == "security.token_file"
     assert every["swarm.workers"]["variables"] == ["NDFD_SWARM__WORKERS", "NEURALDOCFLOW_WORKERS"]
 

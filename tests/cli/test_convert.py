@@ -6,11 +6,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ndfd.cli.pools import workers_of
 from tests.cli.conftest import Ndfd
 from tests.server.doors import Doors
 
@@ -46,6 +48,37 @@ def test_password_deadline_and_name_are_passed_on(ndfd_at: Ndfd, doors: Doors, t
     assert options.deadline_s == 90.0
     assert options.name == "a.pdf"
     assert uid == os.getuid()
+
+
+def test_the_pool_is_passed_on_and_gets_as_many_documents_at_once_as_it_may_have_workers(
+    ndfd_at: Ndfd, doors: Doors, tmp_path: Path
+) -> None:
+    paths = write(tmp_path, "a.pdf", "b.pdf")
+    assert ndfd_at("convert", "--pool", "bulk", *paths).status == 0
+    assert [options.pool for options, _ in doors.conversions.seen] == ["bulk", "bulk"]
+    assert [workers_of(doors.varlink_path, name) for name in (None, "default", "bulk")] == [1, 1, 4]
+
+
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_a_pool_that_there_is_not_is_said_once(
+    ndfd_at: Ndfd, doors: Doors, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    ran = ndfd_at("convert", "--pool", "fast", *more, *write(tmp_path, "a.pdf", "b.pdf"))
+    assert (ran.status, ran.stdout) == (64, "")
+    assert ran.stderr.count("there is no pool 'fast'; there are default, bulk") == 1
+    assert doors.conversions.seen == []
+
+
+def test_the_shell_completes_the_pools_of_the_daemon(doors: Doors) -> None:
+    asked = {"_NDFD_COMPLETE": "bash_complete", "COMP_WORDS": "ndfd convert --pool b", "COMP_CWORD": "3"}
+    for socket, offered in ((str(doors.varlink_path), ["plain,bulk"]), ("/nowhere", [])):
+        ran = subprocess.run(
+            [sys.executable, "-c", "from ndfd.cli import main; main()"],
+            env={**os.environ, **asked, "NDFD_SOCKET": socket},
+            capture_output=True,
+            check=False,
+        )
+        assert ran.stdout.decode().split() == offered
 
 
 def test_several_documents_come_in_the_order_of_the_arguments_each_after_its_name(

@@ -12,11 +12,12 @@ from rich.console import Console
 
 from ndfd.cli.status import duration, memory, work
 from ndfd.cli.status_table import print_status
-from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from tests.cli.conftest import Ndfd
 from tests.server.doors import Doors
 
-BUSY = WorkerStatus(2, 4712, WorkerState.BUSY, 9, 100.0, 123_000_000, "[big].pdf", 7, 40, 3.25)
+BUSY = WorkerStatus(2, 4712, WorkerState.BUSY, 9, 100.0, 123_000_000, "[big].pdf", 7, 40, 3.25, "bulk", "extractor")
+POOLS = (PoolStatus("default", "extractor", 2, 2, 0), PoolStatus("bulk", "extractor", 0, 4, 3))
 
 
 def status(**changes: object) -> DaemonStatus:
@@ -33,6 +34,7 @@ def status(**changes: object) -> DaemonStatus:
         "pages": 60,
         "generation": 3,
         "config_hash": "0123456789abcdef",
+        "pools": POOLS,
     }
     return DaemonStatus(**{**fields, **changes})  # type: ignore[arg-type]
 
@@ -47,14 +49,22 @@ def test_in_a_pipe_each_fact_is_a_plain_line(ndfd_at: Ndfd, doors: Doors) -> Non
     assert "fallback fonts  /usr/share/fonts" in lines
     assert any(re.fullmatch(r"configuration   generation \d+, hash [0-9a-f]{0,12}", line) for line in lines)
     assert "conversions     5 succeeded, 1 failed, 60 pages, 0 waiting" in lines
-    assert "worker 1        pid 4711, idle, 3 served, 1 MB, up 1.5 s" in lines
+    assert "pool default    extractor, workers 1 of 1, 0 waiting" in lines
+    assert "pool bulk       extractor, workers 0 of 0 to 4, 2 waiting" in lines
+    assert "worker 1        pid 4711, default extractor, idle, 3 served, 1 MB, up 1.5 s" in lines
     assert "warning         no fonts" in lines
+    assert (
+        "confined        seccomp (22 calls), Landlock 7, no new rights, no capabilities; 2 of 2 attempts stopped; "
+        "missing: mdwe" in lines
+    )
 
 
 def test_for_programs_it_is_the_daemons_own_answer(ndfd_at: Ndfd) -> None:
     answer = json.loads(ndfd_at("status", "--json").stdout)
     assert answer["version"] == "0.1.0"
     assert answer["workers"][0]["pid"] == 4711
+    assert (answer["workers"][0]["pool"], answer["workers"][0]["role"]) == ("default", "extractor")
+    assert [pool["name"] for pool in answer["pools"]] == ["default", "bulk"]
 
 
 def test_on_a_terminal_it_is_a_table_that_takes_names_as_they_are() -> None:
@@ -63,6 +73,8 @@ def test_on_a_terminal_it_is_a_table_that_takes_names_as_they_are() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "generation 3, hash 0123456789ab\n" in text.replace(" \n", "\n").replace("  ", "")
     assert "[big].pdf, page 7 of 40, 3.2 s" in text
+    assert "extractor, workers 1 of 0 to 4, 3 waiting" in text
+    assert [line.split()[:4] for line in text.splitlines() if "4712" in line] == [["2", "bulk", "extractor", "4712"]]
     assert "warning: [no] fonts" in text
 
 

@@ -47,7 +47,7 @@ def test_a_file_is_converted_under_its_name(client: Client, doors: Doors, path: 
 
 
 def test_the_options_arrive(client: Client, doors: Doors) -> None:
-    options = ConvertOptions(OutputFormat.HTML, password="p", name="n", deadline_s=0.25)
+    options = ConvertOptions(OutputFormat.HTML, password="p", name="n", deadline_s=0.25, pool="bulk")
     client.convert(b"x", options).close()
     assert doors.conversions.seen[0][0] == options
 

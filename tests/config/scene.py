@@ -27,7 +27,7 @@ class Scene:
     @property
     def group_and_name(self) -> tuple[str, str]:
         """Of the key."""
-        group, _, name = self.key.partition(".")
+        group, _, name = self.key.rpartition(".")
         return group, name
 
     def path(self, layer: str) -> Path:
@@ -53,7 +53,7 @@ class Scene:
         """The variables of the process."""
         group, name = self.group_and_name
         names = {
-            "variable": f"NDFD_{group}__{name}".upper(),
+            "variable": f"NDFD_{group}__{name}".replace(".", "__").upper(),
             "alias": {"swarm.workers": "NEURALDOCFLOW_WORKERS", "runtime.max_memory": "NEURALDOCFLOW_MEMORY_LIMIT"}.get(
                 self.key, ""
             ),

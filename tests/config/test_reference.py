@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ndfd.config.keys import GROUPS, KEYS
+from ndfd.config.keys import FAMILIES, GROUPS, KEYS, REFERENCE
 from ndfd.config.load import read_files
 from ndfd.config.precedence import LAYERS
 from ndfd.config.reference import markdown, sample, text
 from ndfd.model.configuration import SECRET
 
 SAMPLE = Path(__file__).parents[2] / "packaging" / "config.toml"
-ALL = tuple(KEYS.values())
+ALL = tuple(REFERENCE.values())
 
 
 def test_the_packaged_sample_is_the_one_that_is_made() -> None:
@@ -32,13 +32,13 @@ def test_with_every_key_uncommented_the_sample_is_valid_and_keeps_every_default(
     secret = tmp_path / "token"
     secret.write_text("sixteen-characters")
     secret.chmod(0o600)
-    keys_only = re.sub(r"^#(?=\w)", "", sample(ALL), flags=re.MULTILINE).replace("/etc/ndfd/token", str(secret))
+    keys_only = re.sub(r"^#(?=[\w\[])", "", sample(ALL), flags=re.MULTILINE).replace("/etc/ndfd/token", str(secret))
     path = tmp_path / "config.toml"
     path.write_text(keys_only)
     reading = read_files((path,))
     assert (reading.mistakes, reading.warnings) == ((), ())
     for key in ALL:
-        setting = reading.resolved[key.path]
+        setting = reading.resolved[key.path.replace("NAME", "bulk")]
         assert setting.origin.line is not None, f"{key.path} is not in the sample"
         if key.kind.secret:
             assert setting.value == SECRET
@@ -56,11 +56,13 @@ def test_every_line_of_the_sample_is_a_comment_a_group_or_empty() -> None:
 def test_the_reference_tells_each_key_with_all_there_is_to_know(write) -> None:  # type: ignore[no-untyped-def]
     written = " ".join(write(ALL).replace("`", "").split())
     for key in ALL:
-        for fact in (key.path, key.meaning, key.default_text or "not set", key.kind.accepts(), key.variable):
+        default = key.default_text or "not set" if key.fallback is None else f"as {key.fallback}"
+        for fact in (key.path, key.meaning, default, key.kind.accepts(), key.variable):
             assert fact in written
     assert "NEURALDOCFLOW_WORKERS" in written
     assert "token_file" in written
     assert all(meaning in written for meaning in GROUPS.values())
+    assert all(family.meaning in written for family in FAMILIES.values())
 
 
 @pytest.mark.parametrize("write", [sample, markdown])

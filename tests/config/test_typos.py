@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ndfd.config.context import Context
-from ndfd.config.environment import VARIABLES
-from ndfd.config.keys import GROUPS
+from ndfd.config.environment import VARIABLES, path_of
+from ndfd.config.keys import FAMILIES, GROUPS, find_key, variable
 from ndfd.config.layer import PATHS
 from ndfd.config.load import read, read_files
 
@@ -30,18 +30,26 @@ def slips(name: str, alphabet: str) -> Iterator[str]:
     yield from sorted(found - {name, ""})
 
 
+#: Keys of a table whose name is the operator's.
+OF_A_POOL = tuple(key.path for key in FAMILIES["swarm.pools"].keys_of("swarm.pools.bulk"))
+
+
 def check(right: Counter[bool], missed: list[str], what: str) -> None:
     share = right[True] / right.total()
     print(f"{what}: {right.total()} slips refused, {share:.2%} with the right suggestion")
     assert share >= RIGHT_MIN, missed[:20]
 
 
+def is_path(path: str) -> bool:
+    return path in PATHS or find_key(path) is not None
+
+
 def test_in_files_every_slip_in_a_key_is_refused_where_it_stands(tmp_path: Path) -> None:
     right: Counter[bool] = Counter()
     missed: list[str] = []
-    for path in PATHS:
-        group, _, name = path.partition(".")
-        wrong = [slip for slip in slips(name, BARE + string.ascii_uppercase) if f"{group}.{slip}" not in PATHS]
+    for path in (*PATHS, *OF_A_POOL):
+        group, _, name = path.rpartition(".")
+        wrong = [slip for slip in slips(name, BARE + string.ascii_uppercase) if not is_path(f"{group}.{slip}")]
         for some in (wrong[at : at + 1000] for at in range(0, len(wrong), 1000)):
             file = tmp_path / "config.toml"
             file.write_text("".join([f"[{group}]\n", *(f'"{slip}" = 1\n' for slip in some)]))
@@ -77,8 +85,10 @@ def test_in_files_every_slip_in_a_group_is_refused_where_it_stands(tmp_path: Pat
 def test_in_the_environment_every_slip_is_refused() -> None:
     right: Counter[bool] = Counter()
     missed: list[str] = []
-    for name in VARIABLES:
-        wrong = [slip for slip in slips(name, string.ascii_uppercase + string.digits + "_x") if slip not in VARIABLES]
+    for name in (*VARIABLES, *map(variable, OF_A_POOL)):
+        every = slips(name, string.ascii_uppercase + string.digits + "_x")
+        # A slip in the name of a table gives another name, which may be meant.
+        wrong = [slip for slip in every if path_of(slip) is None]
         mistakes = read(Context(environment=dict.fromkeys(wrong, "1"))).mistakes
         assert sorted(mistake.origin.name for mistake in mistakes) == sorted(wrong)
         for mistake in mistakes:
@@ -91,8 +101,8 @@ def test_in_the_environment_every_slip_is_refused() -> None:
 def test_on_the_command_line_every_slip_is_refused() -> None:
     right: Counter[bool] = Counter()
     missed: list[str] = []
-    for path in PATHS:
-        wrong = [slip for slip in slips(path, BARE + ".") if slip not in PATHS]
+    for path in (*PATHS, *OF_A_POOL):
+        wrong = [slip for slip in slips(path, BARE + ".") if not is_path(slip)]
         mistakes = read(Context(environment={}, flags=tuple(f"{slip}=1" for slip in wrong))).mistakes
         assert [mistake.origin.name for mistake in mistakes] == [f"--set {slip}" for slip in wrong]
         for mistake in mistakes:

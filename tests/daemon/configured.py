@@ -72,10 +72,10 @@ def write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def running(root: Path, text: str, *arguments: str, **variables: str) -> Iterator[Configured]:
-    """A daemon with one file, until the end of the block."""
+def running(root: Path, text: str, *arguments: str, program: str = "ndfd", **variables: str) -> Iterator[Configured]:
+    """A daemon with one file, until the end of the block; `program` is the module that runs it."""
     write(root / "etc" / "config.toml", text)
-    command = [sys.executable, "-m", "ndfd", "run", "--service", "--config-dir", str(root / "etc"), *arguments]
+    command = [sys.executable, "-m", program, "run", "--service", "--config-dir", str(root / "etc"), *arguments]
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--set", f"network.socket_dir={root / 'run'}"],

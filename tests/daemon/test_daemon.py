@@ -45,7 +45,11 @@ def test_it_says_once_where_it_is_when_it_is_ready(daemon: Running) -> None:
     daemon.process.terminate()
     out, err = daemon.process.communicate(timeout=20)
     assert out == b""
-    assert [json.loads(line)["event"] for line in err.splitlines()] == ["ready", "stopping"]
+    assert [json.loads(line)["event"] for line in err.splitlines()] == [
+        "workers are confined",
+        "ready",
+        "stopping",
+    ]
 
 
 def test_when_it_is_ready_a_worker_has_served_and_no_user_is_counted(daemon: Running) -> None:

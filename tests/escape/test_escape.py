@@ -50,6 +50,9 @@ class EscapeArtists:
 
     def _ask(self, worker: platform.Channel, attempt: str) -> tuple[str | None, str | None]:
         """What it answered; the call for which it was ended."""
+        confined = worker.receive()
+        assert confined is not None, "the worker did not live until it was confined"
+        frames.FrameDecoder[frames.FromFreshWorker](frames.FromFreshWorker).decode(confined.data)
         document = platform.sealed_memfd("document", f"{attempt}\n{os.getpid()}".encode())
         try:
             worker.send(frames.encode(frames.Job(1, ConvertOptions(), 60.0)), [document])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ndfd import native
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Confinement
 from ndfd.model.status import EngineStatus
 from ndfd.worker import nursery
 from ndfd.worker.engine import Engine
@@ -16,7 +17,7 @@ from tests.escape.attempts import outcome
 
 
 def convert(
-    data: mmap.mmap, options: ConvertOptions, on_page: Callable[[PageReport], None]
+    data: mmap.mmap, options: ConvertOptions, on_page: Callable[[PageReport], None], confinement: Confinement
 ) -> tuple[bytes, ConversionReport]:
     name, supervisor = bytes(data).decode().split("\n")
     # So that it is seen that the worker lived until its attempt.

@@ -25,6 +25,7 @@ LACKED: list[Callable[[Platform], object]] = [
     lambda system: system.forget_environment(),
     lambda system: system.allowed_cpus(),
     lambda system: system.run_on_cpus(frozenset({0})),
+    lambda system: system.add_nice(1),
 ]
 
 

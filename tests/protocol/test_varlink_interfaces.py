@@ -35,6 +35,8 @@ def idl_type(annotation: Any, found: dict[str, type]) -> str:
         return "?" + idl_type(inner, found)
     if origin is tuple:
         return "[]" + idl_type(typing.get_args(annotation)[0], found)
+    if origin is dict:
+        return "[string]" + idl_type(typing.get_args(annotation)[1], found)
     if annotation in _PRIMITIVES:
         return _PRIMITIVES[annotation]
     name = "Format" if annotation.__name__ == "OutputFormat" else str(annotation.__name__)

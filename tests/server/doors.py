@@ -20,7 +20,9 @@ from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadRe
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
-from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from ndfd.model.pools import DEFAULT_POOL, pool_unknown
+from ndfd.model.sandbox import Sandbox
+from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.access import ACCESS, Rule
 from ndfd.server.generation import DoorLimits, Generation, Serving
@@ -93,6 +95,23 @@ class ScriptedConversions:
             raise
 
 
+class ScriptedPools:
+    """Stands in for the swarm: two pools, with the same conversions behind both."""
+
+    NAMES = (DEFAULT_POOL, "bulk")
+
+    def __init__(self, conversions: ScriptedConversions, held: Held | None = None) -> None:
+        self.conversions = conversions
+        self._held = held or Held()
+
+    @contextlib.contextmanager
+    def held(self, name: str | None) -> Iterator[ScriptedConversions]:
+        if name not in (None, *self.NAMES):
+            raise pool_unknown(str(name), self.NAMES)
+        with self._held:
+            yield self.conversions
+
+
 class ScriptedConfigurations:
     """Stands in for the daemon's: a reload fails with `refusal`, or counts on."""
 
@@ -111,6 +130,18 @@ class ScriptedConfigurations:
         return Configuration(1, "c0ffee", 1.7e9, (Setting("swarm.workers", origin, "4"),), ("/etc/ndfd/config.toml",))
 
 
+#: What confines the workers behind these doors: all but one measure.
+SANDBOX = Sandbox(
+    no_new_privs=True,
+    dumpable=False,
+    seccomp=2,
+    calls=22,
+    landlock_abi=7,
+    denied=("open: EACCES", "socket: killed"),
+    missing=("mdwe",),
+)
+
+
 def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Result:
     """A result as the pool gives it."""
     fd = platform.memfd("result")
@@ -119,7 +150,9 @@ def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Re
         rest = rest[os.write(fd, rest) :]
     platform.seal(fd)
     return Result(
-        ConversionReport(pages, 1, 0, options.format.media_type, len(content), 0.25, 4096),
+        ConversionReport(
+            pages, 1, 0, options.format.media_type, len(content), 0.25, 4096, sandbox=SANDBOX.confinement(verified=True)
+        ),
         fd,
     )
 
@@ -137,7 +170,8 @@ class Doors:
         self.varlink_path = directory / "ndfd.sock"
         self.http_path = directory / "http.sock"
         self.conversions = ScriptedConversions()
-        self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20),)
+        self.workers = (WorkerStatus(1, 4711, WorkerState.IDLE, 3, 1.5, 1 << 20, pool="default", role="extractor"),)
+        self.pools = (PoolStatus("default", "extractor", 1, 1, 0), PoolStatus("bulk", "extractor", 0, 4, 2))
         self.configurations = ScriptedConfigurations()
         self.crashes: list[CrashReport] = []
         self.daemon = Daemon(self.status, self.configurations, lambda: tuple(self.crashes))
@@ -161,7 +195,8 @@ class Doors:
         **parts: Any,
     ) -> Generation:
         """One to serve: `doors.serving.current = doors.generation(2, …)`."""
-        methods = Methods(number, self.daemon, self.conversions, limits, held=held, admins=admins, access=access)
+        pools = ScriptedPools(self.conversions, held)
+        methods = Methods(number, self.daemon, pools, limits, admins=admins, access=access)
         return Generation(methods, **parts)
 
     def status(self) -> DaemonStatus:
@@ -182,6 +217,8 @@ class Doors:
             self.serving.current.number,
             "c0ffee",
             ("no fonts",),
+            self.pools,
+            SANDBOX,
         )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ndfd.model.conversion import OutputFormat
-from ndfd.model.status import WorkerState, WorkerStatus
+from ndfd.model.status import PoolStatus, WorkerState, WorkerStatus
 from tests.server.doors import LIMITS, Doors, UnixHttpConnection
 from tests.server.varlink_peer import CONVERT, Peer
 
@@ -50,7 +50,7 @@ def test_a_document_is_converted(web: UnixHttpConnection, doors: Doors) -> None:
     response = ask(
         web,
         "POST",
-        "/v1/convert?name=pages:4&deadline=2.5",
+        "/v1/convert?name=pages:4&deadline=2.5&pool=bulk",
         b"a document",
         Ndfd_Password="sésame".encode().decode("latin-1"),
     )
@@ -59,14 +59,27 @@ def test_a_document_is_converted(web: UnixHttpConnection, doors: Doors) -> None:
     assert response.headers["Content-Type"] == "text/markdown; charset=utf-8"
     pages = {name: response.headers[f"Ndfd-{name}"] for name in ("Pages", "Pages-Partial", "Pages-Failed")}
     assert pages == {"Pages": "4", "Pages-Partial": "1", "Pages-Failed": "0"}
+    assert response.headers["Ndfd-Sandbox"] == "calls=22, landlock-abi=7, denied=2, missing=(mdwe), verified"
     assert response.headers["Date"]
     options, uid = doors.conversions.seen[0]
-    assert (options.name, options.password, options.deadline_s, uid) == (
+    assert (options.name, options.password, options.deadline_s, options.pool, uid) == (
         "pages:4",
         "sésame",
         2.5,
+        "bulk",
         os.getuid(),
     )
+
+
+def test_a_pool_that_there_is_not_is_refused_before_the_document_comes(web: UnixHttpConnection, doors: Doors) -> None:
+    web.putrequest("POST", "/v1/convert?pool=fast")
+    web.putheader("Content-Length", "10")
+    web.endheaders()
+    response = web.getresponse()
+    problem = json.loads(response.read())
+    assert (response.status, problem["code"]) == (404, "pool-unknown")
+    assert "there is no pool 'fast'; there are default, bulk" in problem["detail"]
+    assert doors.conversions.seen == []
 
 
 @pytest.mark.parametrize("form", OutputFormat)
@@ -215,6 +228,24 @@ def test_health_follows_the_workers(web: UnixHttpConnection, doors: Doors) -> No
     doors.workers = (WorkerStatus(1, 4711, WorkerState.DYING, 3, 1.5, 0),)
     response = ask(web, "GET", "/health")
     assert (response.status, response.read()) == (503, b'{"status":"unavailable"}')
+
+
+@pytest.mark.parametrize(
+    ("pool", "status"),
+    [
+        (PoolStatus("default", "extractor", 0, 4, 0), 200),
+        (PoolStatus("default", "extractor", 1, 4, 0), 503),
+        (PoolStatus("default", "extractor", 0, 4, 0, error="the zygote ended"), 503),
+        (PoolStatus("bulk", "extractor", 0, 4, 0), 503),
+    ],
+)
+def test_without_workers_a_daemon_is_healthy_where_none_is_kept_and_none_has_failed(
+    web: UnixHttpConnection, doors: Doors, pool: PoolStatus, status: int
+) -> None:
+    # Those of another pool do not serve who names none.
+    doors.workers = (WorkerStatus(2, 4712, WorkerState.IDLE, 3, 1.5, 0, pool="bulk", role="extractor"),)
+    doors.pools = (pool, pool)
+    assert ask(web, "GET", "/health").status == status
 
 
 def test_a_stopping_daemon_is_not_healthy(web: UnixHttpConnection, doors: Doors) -> None:

@@ -50,17 +50,29 @@ def test_a_document_given_inline_comes_back_inline(doors: Doors) -> None:
                 "name": "x",
                 "password": "p",
                 "deadline_ms": 1500,
+                "pool": "bulk",
             },
         )
     assert reply["parameters"]["content"] == "# text of 10 bytes: a document"
     assert reply["parameters"]["report"]["media_type"] == "text/plain; charset=utf-8"
+    confined = {"calls": 22, "landlock_abi": 7, "denied": 2, "missing": ["mdwe"], "verified": True}
+    assert reply["parameters"]["report"]["sandbox"] == confined
     options, uid = doors.conversions.seen[0]
-    assert (options.name, options.password, options.deadline_s, uid) == (
+    assert (options.name, options.password, options.deadline_s, options.pool, uid) == (
         "x",
         "p",
         1.5,
+        "bulk",
         os.getuid(),
     )
+
+
+def test_a_pool_that_there_is_not_is_refused_with_those_that_there_are(doors: Doors) -> None:
+    with Peer(doors) as peer:
+        failed = peer.ask(CONVERT, {**INLINE, "pool": "fast"})["parameters"]
+    assert (failed["code"], failed["message"]) == ("pool-unknown", "there is no pool 'fast'; there are default, bulk")
+    assert doors.conversions.seen == []
+    assert doors.occupancy.conversions == 0
 
 
 def test_a_document_given_as_a_descriptor_comes_back_as_a_sealed_one(doors: Doors, tmp_path: Path) -> None:

@@ -18,7 +18,14 @@ from ndfd.server.generation import DoorLimits, Generation, Serving
 from ndfd.server.http_door import HttpDoorLimits
 from ndfd.server.methods import Daemon, Methods
 from ndfd.server.varlink_door import VarlinkDoor
-from tests.server.doors import LIMITS, Doors, ScriptedConfigurations, ScriptedConversions, open_descriptors
+from tests.server.doors import (
+    LIMITS,
+    Doors,
+    ScriptedConfigurations,
+    ScriptedConversions,
+    ScriptedPools,
+    open_descriptors,
+)
 from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer, document
 
 INLINE = {"document": {"data": base64.b64encode(b"a document").decode()}}
@@ -55,7 +62,7 @@ def test_a_connection_that_came_in_the_moment_of_the_stop_is_closed(tmp_path: Pa
     async def accept_and_stop() -> None:
         # Nobody gets so far as to ask for the status.
         daemon = Daemon(pytest.fail, ScriptedConfigurations(), tuple)
-        generation = Generation(Methods(1, daemon, ScriptedConversions(), LIMITS))
+        generation = Generation(Methods(1, daemon, ScriptedPools(ScriptedConversions()), LIMITS))
         door = VarlinkDoor(Serving(generation), ServiceInfo("", "", "", "", INTERFACES))
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(path)

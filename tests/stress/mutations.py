@@ -14,6 +14,9 @@ VALUES: dict[str, tuple[str, ...]] = {
     "swarm.worker_memory": ('"300MB"', '"300MB"', '"300MB"', '"300MB"', '"301MB"'),
     "swarm.jobs_per_worker": ("500", "3", "50"),
     "swarm.max_queue": ("64", "32", "100"),
+    # A slip in its name declares another pool, and takes this one away.
+    "swarm.pools.bulk.max": ("1", "1", "2"),
+    "swarm.pools.bulk.priority": ('"normal"', '"normal"', '"normal"', '"low"'),
     "swarm.max_per_user": ("64", "32", "100"),
     "network.socket_mode": ('"0600"', '"0660"'),
     "network.stall_timeout": ('"30s"', '"1m"', "20"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
 from ndfd import platform
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
+from ndfd.platform import Pressure
 from ndfd.protocol.frames import JobDone, JobFailed, JobPage
 from ndfd.supervisor import Pool, PoolLimits, Result
 from ndfd.supervisor.conversion import OnPage
@@ -46,11 +47,17 @@ class Scene:
 
 
 @contextlib.asynccontextmanager
-async def scene(workers: int = 1, *, jobs_per_worker: int = 100) -> AsyncIterator[Scene]:
-    """A pool that runs, until the end of the block."""
-    limits = PoolLimits(workers, jobs_per_worker, rss_max_bytes=50_000_000)
+async def scene(
+    workers: int = 1,
+    *,
+    jobs_per_worker: int = 100,
+    workers_max: int | None = None,
+    pressure: Callable[[], Pressure | None] = lambda: None,
+) -> AsyncIterator[Scene]:
+    """A pool that runs, until the end of the block; of fixed size unless `workers_max` is given."""
+    limits = PoolLimits(workers, workers_max or workers, jobs_per_worker, rss_max_bytes=50_000_000)
     spawner, clock = FakeSpawner(), FakeClock()
-    pool = Pool(spawner, limits, clock)
+    pool = Pool(spawner, limits, clock, pressure=pressure)
     await pool.start()
     document_fd = platform.sealed_memfd("document", b"%PDF")
     made = Scene(pool, spawner, clock, document_fd)
@@ -82,6 +89,14 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def passing(it: Scene, seconds: float) -> None:
+    """Time passes, and everything happens in it that it brings."""
+    until = it.clock.time() + seconds
+    while it.clock.time() < until:
+        it.clock.advance(min(0.01, until - it.clock.time()))
+        await settle()
+
+
 def page(worker: FakeWorker, number: int, total: int) -> None:
     """The worker finishes a page."""
     worker.say(JobPage(worker.jobs[-1].id, PageReport(number, total, PageStatus.OK)))
@@ -90,7 +105,7 @@ def page(worker: FakeWorker, number: int, total: int) -> None:
 def done(worker: FakeWorker, content: bytes = b"text", pages: int = 1) -> None:
     """The worker finishes."""
     fd = platform.sealed_memfd("result", content)
-    report = ConversionReport(pages, 0, 0, "text/plain", len(content), 0.1, 1000)
+    report = ConversionReport(pages, 0, 0, "text/markdown; charset=utf-8", len(content), 0.1, 1000)
     worker.say(JobDone(worker.jobs[-1].id, report), fd)
     os.close(fd)
 

@@ -80,12 +80,14 @@ async def running(
     jobs_per_worker: int = 1000,
     zygote_options: ZygoteOptions | None = None,
     cpu_s: float | None = None,
+    limits: PoolLimits | None = None,
 ) -> AsyncIterator[Running]:
     """A pool over real processes. No process of it is left afterwards, and no descriptor."""
     children, descriptors = set(processes()), open_descriptors()
     zygote = Zygote(zygote_options or options())
     crashes: list[CrashReport] = []
-    pool = Pool(zygote, PoolLimits(workers, jobs_per_worker, cpu_s=cpu_s), on_crash=crashes.append)
+    limits = limits or PoolLimits(workers, workers, jobs_per_worker, cpu_s=cpu_s)
+    pool = Pool(zygote, limits, on_crash=crashes.append)
     await pool.start()
     started = set(processes()) - children
     try:

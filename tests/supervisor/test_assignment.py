@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from ndfd.supervisor.assignment import Idle, Waiting, assign
+from collections.abc import Iterable
+
+from ndfd.supervisor import assignment
+from ndfd.supervisor.assignment import Assignment, Idle, Reuse, Waiting
+
+
+def assign(waiting: Iterable[Waiting], idle: Iterable[Idle], coming: int, reuse: Reuse = Reuse.UID) -> Assignment:
+    return assignment.assign(waiting, idle, coming, reuse)
 
 
 def users(*uids: int) -> list[Waiting]:
@@ -45,3 +52,18 @@ def test_a_second_attempt_gets_a_worker_that_has_seen_nothing_not_even_the_same_
     assert assign([Waiting(7, fresh=True)], [Idle(1, 7), Idle(2, None)], 0).give == {0: 2}
     assert assign([Waiting(7, fresh=True)], [Idle(1, 7)], 0) == ({}, [1])
     assert assign([Waiting(7, fresh=True), Waiting(7)], [Idle(1, 7)], 1) == ({1: 1}, [])
+
+
+def test_where_any_worker_will_do_nobody_waits_for_a_fresh_one() -> None:
+    assert assign(users(8), [Idle(1, 7)], 0, Reuse.ANY) == ({0: 1}, [])
+    assert assign(users(8), [Idle(1, None), Idle(2, 7), Idle(3, 8)], 0, Reuse.ANY).give == {0: 3}
+    assert assign(users(8), [Idle(1, None), Idle(2, 7)], 0, Reuse.ANY).give == {0: 2}
+
+
+def test_a_second_attempt_gets_a_fresh_worker_even_where_any_would_do() -> None:
+    assert assign([Waiting(7, fresh=True)], [Idle(1, 7), Idle(2, None)], 0, Reuse.ANY).give == {0: 2}
+
+
+def test_where_none_is_used_again_not_even_the_same_user_gets_one_that_has_seen_a_document() -> None:
+    assert assign(users(7), [Idle(1, 7)], 0, Reuse.NEVER) == ({}, [1])
+    assert assign(users(7), [Idle(1, 7), Idle(2, None)], 0, Reuse.NEVER) == ({0: 2}, [])

@@ -16,6 +16,7 @@ from ndfd.errors import (
     DocumentKillsWorkers,
     NdfdError,
     ShuttingDown,
+    SwarmCircuitOpen,
     UsageError,
     WorkerCrashed,
     WorkerStartFailed,
@@ -25,7 +26,7 @@ from ndfd.model.status import WorkerState
 from ndfd.protocol.frames import JobDone
 from ndfd.supervisor import Pool, PoolLimits
 from ndfd.testing import FakeClock, FakeSpawner
-from tests.supervisor.fake_pool import Scene, done, failed, page, run, scene, settle
+from tests.supervisor.fake_pool import Scene, done, failed, page, passing, run, scene, settle
 from tests.supervisor.processes import open_descriptors
 
 
@@ -373,14 +374,16 @@ def test_with_no_worker_to_be_had_callers_are_told_why_and_later_ones_are_served
             it.spawner.refusal = WorkerStartFailed("no worker can be forked: out of memory")
             first, waiting = await it.ask(), await it.ask()
             it.worker.end(-9)
-            for call in (first, waiting):
-                with pytest.raises(WorkerStartFailed, match="out of memory"):
-                    await call
-            assert "out of memory" in it.pool.snapshot().warnings[0]
-            it.spawner.refusal = None
-            later = await it.ask()
-            it.clock.advance(1)
             await settle()
+            assert not first.done()
+            assert "no worker can be started: no worker can be forked: out of memory" in it.pool.snapshot().warnings[0]
+            await passing(it, 1)
+            for call in (first, waiting):
+                with pytest.raises(SwarmCircuitOpen, match="out of memory"):
+                    await call
+            it.spawner.refusal = None
+            await passing(it, 1)
+            later = await it.ask()
             done(it.worker)
             await later
             assert it.pool.snapshot().warnings == ()
@@ -392,7 +395,7 @@ def test_a_start_without_any_worker_fails() -> None:
     async def body() -> None:
         spawner = FakeSpawner()
         spawner.refusal = WorkerStartFailed("no worker can be forked: too many processes")
-        pool = Pool(spawner, PoolLimits(2, 1), FakeClock())
+        pool = Pool(spawner, PoolLimits(2, 2, 1), FakeClock())
         with pytest.raises(WorkerStartFailed, match="too many processes"):
             await pool.start()
         assert spawner.closed

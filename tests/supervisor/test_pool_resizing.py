@@ -20,7 +20,7 @@ def states(it: Scene) -> list[WorkerState]:
 
 
 def limits(workers: int, jobs_per_worker: int = 100) -> PoolLimits:
-    return PoolLimits(workers, jobs_per_worker, rss_max_bytes=50_000_000)
+    return PoolLimits(workers, workers, jobs_per_worker, rss_max_bytes=50_000_000)
 
 
 def test_a_pool_that_grows_starts_the_workers_that_are_missing_and_gives_them_what_waits() -> None:

@@ -290,7 +290,7 @@ def test_a_cpu_that_is_not_there_is_named() -> None:
     async def body() -> None:
         before = open_descriptors()
         cpus = platform.allowed_cpus() | {9998, 9999}
-        pool = Pool(Zygote(dataclasses.replace(options(), cpus=cpus)), PoolLimits(1, 1))
+        pool = Pool(Zygote(dataclasses.replace(options(), cpus=cpus)), PoolLimits(1, 1, 1))
         with pytest.raises(WorkerStartFailed, match=r"\[swarm\] cpus .* not there or not allowed: 9998, 9999$"):
             await pool.start()
         await pool.stop()
@@ -315,8 +315,8 @@ def test_shrinking_and_growing_over_real_processes_loses_no_conversion_and_no_pr
             calls = [asyncio.create_task(it.convert(f"echo n{number}")) for number in range(200)]
             for number, call in enumerate(calls):
                 await call
-                it.pool.reconfigure(PoolLimits(1 + number % 4, 30 + number % 7))
-            it.pool.reconfigure(PoolLimits(2, 100))
+                it.pool.reconfigure(PoolLimits(1 + number % 4, 1 + number % 4, 30 + number % 7))
+            it.pool.reconfigure(PoolLimits(2, 2, 100))
             await all_idle(it)
             assert [call.result() for call in calls] == [f"n{number}" for number in range(200)]
             assert len(psutil.Process().children(recursive=True)) == 3
@@ -347,7 +347,8 @@ def test_a_fault_of_the_engine_is_told_by_kind_and_its_traceback_goes_to_the_log
             assert await it.convert("echo next") == "next"
 
     run(body())
-    assert "Traceback" in capfd.readouterr().err
+    # The log is not set up here, so that its records are on stdout.
+    assert "Traceback" in capfd.readouterr().out
 
 
 def test_cancelling_a_conversion_frees_its_worker() -> None:
@@ -417,7 +418,7 @@ def test_killing_zygote_and_worker_together_is_mended() -> None:
 def test_a_zygote_that_cannot_work_says_why(word: str, kind: type[NdfdError], message: str) -> None:
     async def body() -> None:
         before = open_descriptors()
-        pool = Pool(Zygote(options(word)), PoolLimits(1, 1))
+        pool = Pool(Zygote(options(word)), PoolLimits(1, 1, 1))
         with pytest.raises(kind, match=message):
             await pool.start()
         await pool.stop()

@@ -31,7 +31,7 @@ def behave(worker: FakeWorker, job: Job, document: bytes) -> None:
         case "echo":
             worker.say(JobPage(job.id, PageReport(1, 1, PageStatus.OK)))
             with contextlib.closing(Descriptor(platform.sealed_memfd("result", argument.encode()))) as result:
-                report = ConversionReport(1, 0, 0, "text/plain", len(argument), 0.0, 0)
+                report = ConversionReport(1, 0, 0, "text/markdown; charset=utf-8", len(argument), 0.0, 0)
                 worker.say(JobDone(job.id, report), result.fd)
         case "leave":
             worker.end(int(argument))

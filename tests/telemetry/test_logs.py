@@ -90,3 +90,14 @@ def test_setting_up_twice_does_not_double_the_lines() -> None:
     prepare_logs(LoggingSettings(), stream).use()
     logging.getLogger("ndfd").info("once")
     assert len(lines(stream)) == 1
+
+
+def test_what_a_record_quotes_moves_no_cursor_and_begins_no_record() -> None:
+    for form, stream in (("json", io.StringIO()), ("console", Terminal())):
+        prepare_logs(LoggingSettings(format=form), stream).use()  # type: ignore[arg-type]
+        structlog.stdlib.get_logger("ndfd").error("quoted", reason="\x1b]0;owned\x07\x9b2J\u202e\nforged: line")
+        (line,) = stream.getvalue().splitlines()
+        assert "\x9b" not in line
+        assert "\u202e" not in line
+        assert "\x1b]" not in line
+        assert "forged: line" in line

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ndfd.errors import DamagedDocument
 from ndfd.model.conversion import ConversionReport, OutputFormat
-from ndfd.model.status import DaemonStatus, EngineStatus, WorkerState, WorkerStatus
+from ndfd.model.measures import MEASURES
+from ndfd.model.sandbox import Sandbox
+from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.telemetry.metrics import Metrics
 
 
 def status() -> DaemonStatus:
     states = (WorkerState.BUSY, WorkerState.IDLE, WorkerState.DEAD)
-    workers = tuple(WorkerStatus(n, 100 + n, state, 0, 1.0, 1000) for n, state in enumerate(states))
-    return DaemonStatus("1.2.3", 1, 1.0, (), EngineStatus("pdfium 1", "c"), workers, 7, 0, 0, 0, 3, "ffff0000000000")
+    workers = tuple(
+        WorkerStatus(n, 100 + n, state, 0, 1.0, 1000, pool="default", role="extractor")
+        for n, state in enumerate(states)
+    )
+    leaves = WorkerStatus(9, 109, WorkerState.BUSY, 0, 1.0, 500, pool="gone", role="extractor")
+    pools = (PoolStatus("default", "extractor", 2, 2, 7), PoolStatus("bulk", "extractor", 0, 4, 0))
+    engine = EngineStatus("pdfium 1", "c")
+    return DaemonStatus("1.2.3", 1, 1.0, (), engine, (*workers, leaves), 7, 0, 0, 0, 3, "ffff0000000000", pools=pools)
 
 
 def report(pages: int, partial: int = 0, failed: int = 0) -> ConversionReport:
@@ -37,10 +46,27 @@ def samples(metrics: Metrics) -> dict[str, float]:
 
 def test_what_is_read_off_the_daemon_is_as_it_is_at_the_scrape() -> None:
     found = samples(Metrics(status))
-    assert found["neuraldocflow_active_agents"] == 1
-    assert found["neuraldocflow_memory_usage_bytes"] == 2000
+    assert found["neuraldocflow_active_agents{default,extractor}"] == 1
+    assert found["neuraldocflow_memory_usage_bytes{default,extractor}"] == 2000
     assert found["neuraldocflow_queue_depth"] == 7
-    assert found["ndfd_workers"] == 2
+    assert found["ndfd_workers{default,extractor}"] == 2
+
+
+def test_a_pool_without_workers_and_one_on_its_way_out_are_told_too() -> None:
+    found = samples(Metrics(status))
+    assert found["ndfd_workers{bulk,extractor}"] == found["neuraldocflow_active_agents{bulk,extractor}"] == 0
+    assert found["ndfd_workers{gone,extractor}"] == found["neuraldocflow_active_agents{gone,extractor}"] == 1
+    assert found["neuraldocflow_memory_usage_bytes{gone,extractor}"] == 500
+
+
+def test_what_confines_the_workers_and_what_is_missing_is_told_once_it_is_measured() -> None:
+    assert not [name for name in samples(Metrics(status)) if name.startswith("ndfd_sandbox")]
+    sandbox = Sandbox(calls=22, landlock_abi=7, denied=("open: EACCES",), missing=("mdwe",))
+    found = samples(Metrics(lambda: msgspec.structs.replace(status(), sandbox=sandbox)))
+    assert found["ndfd_sandbox_info{1,0,7,22}"] == 1
+    assert found["ndfd_sandbox_missing{mdwe}"] == 1
+    assert found["ndfd_sandbox_missing{landlock}"] == 0
+    assert sum(name.startswith("ndfd_sandbox_missing") for name in found) == len(MEASURES)
 
 
 def test_the_build_says_what_runs() -> None:

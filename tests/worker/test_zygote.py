@@ -22,7 +22,7 @@ from ndfd.worker.sample import SAMPLE_PDF
 from tests.supervisor.fake_pool import run
 from tests.supervisor.processes import DOUBLE, lives
 
-LIMITS = PoolLimits(1, 100)
+LIMITS = PoolLimits(1, 1, 100)
 
 
 @pytest.mark.parametrize("output_format", list(OutputFormat))
@@ -65,9 +65,11 @@ def test_an_engine_that_cannot_be_had_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 def test_nothing_outlives_a_daemon_that_was_killed() -> None:
     with daemon("wait for ever", 30.0) as (process, pids):
+        # Before the kill: afterwards they may be gone already.
+        processes = [psutil.Process(pid) for pid in pids]
         process.kill()
         # Less than the worker's own last-resort timer would take.
-        gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids], timeout=30)
+        gone, alive = psutil.wait_procs(processes, timeout=30)
     assert len(gone) == 2
     assert alive == []
 

@@ -19,15 +19,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from ndfd import native, platform
 from ndfd.errors import NativeMissing, error_from_code
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Confinement, Sandbox
 from ndfd.model.status import EngineStatus
-from ndfd.platform import linux_rules, linux_syscalls
+from ndfd.platform import linux_rules, linux_sandbox, linux_syscalls
 from ndfd.platform.linux_seccomp import Rule
 from ndfd.protocol import frames
-from ndfd.worker import nursery
+from ndfd.worker import nursery, serve
 from ndfd.worker.engine import Engine
 
 OnPage = Callable[[PageReport], None]
@@ -41,7 +44,9 @@ _GIVEN = dict(os.environ)
 _BEYOND = ("rt_sigtimedwait", "pipe2", "ftruncate", "prctl", "prlimit64")
 
 
-def convert(data: mmap.mmap, options: ConvertOptions, on_page: OnPage) -> tuple[bytes, ConversionReport]:
+def convert(
+    data: mmap.mmap, options: ConvertOptions, on_page: OnPage, confinement: Confinement
+) -> tuple[bytes, ConversionReport]:
     word, _, argument = bytes(data).decode().partition(" ")
     pages, result = globals()[word.replace("-", "_")](argument, on_page)
     return result, ConversionReport(pages, 0, 0, options.format.media_type, 0, 0.0, 0)
@@ -91,6 +96,17 @@ def burn(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     on_page(page(2, 3))
     on_page(page(3, 3))
     return 3, str(os.getpid()).encode()
+
+
+def read_late(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Reads the whole document so many seconds after its first page."""
+    on_page(page(1, 1))
+    until = time.monotonic() + float(argument.split(" ")[0])
+    while time.monotonic() < until:
+        pass
+    frame = sys._getframe(1)
+    document = frame.f_locals["data"]
+    return 1, str(sum(1 for _ in bytes(document))).encode()
 
 
 def open_socket(argument: str, on_page: OnPage) -> tuple[int, bytes]:
@@ -203,6 +219,13 @@ def done_without_result(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     return hang()
 
 
+def boast(argument: str, on_page: OnPage) -> tuple[int, bytes]:
+    """Says of itself that it is confined as nobody is."""
+    told = msgspec.structs.replace(report(0), sandbox=Confinement(0, 99, 99, (), verified=True))
+    send(frames.JobDone(job_id(), told), platform.sealed_memfd("result", b""))
+    return hang()
+
+
 def two_results(argument: str, on_page: OnPage) -> tuple[int, bytes]:
     fd = platform.sealed_memfd("result", b"")
     send(frames.JobDone(job_id(), report(0)), fd, fd)
@@ -250,7 +273,7 @@ def page(number: int, total: int) -> PageReport:
 
 
 def report(size_bytes: int) -> ConversionReport:
-    return ConversionReport(1, 0, 0, "text/plain", size_bytes, 0.0, 0)
+    return ConversionReport(1, 0, 0, worker()._job.options.format.media_type, size_bytes, 0.0, 0)
 
 
 def hang() -> tuple[int, bytes]:
@@ -288,6 +311,21 @@ def worker() -> Any:
     return frame.f_locals["self"]
 
 
+def mumble(limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
+    """Says something else than that it is confined."""
+    os.write(platform.WORKER_CHANNEL_FD, b"hm")
+
+
+#: Words of the command line, each with what then replaces what in workers alone: they are measured as before.
+_UNCONFINED: dict[str, tuple[Any, str, Any]] = {
+    "unconfined": (serve, "_confine", lambda limits, sandbox: None),
+    "die-unconfined": (serve, "_confine", lambda limits, sandbox: os._exit(3)),
+    "hang-unconfined": (serve, "_confine", lambda limits, sandbox: hang()),
+    "mumble": (serve, "_confine", mumble),
+    "lacking-mdwe": (linux_sandbox, "_PR_SET_MDWE", -1),
+}
+
+
 def prepare(font_dirs: Sequence[str]) -> Engine:
     linux_rules._ALLOWED = (*linux_rules._ALLOWED, *map(Rule, _BEYOND))
     if "refuse" in sys.argv:
@@ -296,6 +334,8 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
         raise ZeroDivisionError("a fault of the engine")
     if "die" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
+    for word in set(_UNCONFINED).intersection(sys.argv):
+        setattr(*_UNCONFINED[word])
     # As a shell may hand them on: a worker must not care.
     signal.signal(signal.SIGALRM, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
@@ -303,4 +343,6 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
 
 
 if __name__ == "__main__":
-    sys.exit(nursery.main(prepare, [each for each in sys.argv[1:] if each not in ("refuse", "break", "die")]))
+    sys.exit(
+        nursery.main(prepare, [each for each in sys.argv[1:] if each not in ("refuse", "break", "die", *_UNCONFINED)])
+    )

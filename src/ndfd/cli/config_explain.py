@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ndfd.cli.config_keys import complete_keys, selected
+from ndfd.cli.config_keys import check_names, complete_keys, selected
 from ndfd.cli.config_reference import key_as_json
 from ndfd.cli.config_running import refuse_contradiction, running_configuration, running_option
 from ndfd.cli.config_values import print_json, setting_as_json, shown
 from ndfd.cli.options import Sources, socket_option, sources_options
 from ndfd.model.configuration import Mistake, OriginKind, Setting
+
+if TYPE_CHECKING:
+    from ndfd.config.keys import Key
 
 #: Columns of the labels.
 _LABEL = 13
@@ -45,8 +49,10 @@ def explain(keys: Sequence[str], as_json: bool, running: bool, socket: Path | No
       78  the configuration has mistakes
     """
     refuse_contradiction(running, socket, sources)
-    paths = selected(keys)
+    check_names(keys)
     mistakes: tuple[Mistake, ...] = ()
+    from ndfd.config.keys import find_key
+
     if running:
         settings: Mapping[str, Setting] = {each.key: each for each in running_configuration(socket).settings}
     else:
@@ -54,22 +60,21 @@ def explain(keys: Sequence[str], as_json: bool, running: bool, socket: Path | No
 
         reading = read(sources.context())
         settings, mistakes = reading.resolved, reading.mistakes
-    known = [path for path in paths if path in settings]
+    # A daemon of another version may have others.
+    known = {path: key for path in selected(keys, settings) if (key := find_key(path)) is not None}
     if as_json:
-        print_json({path: {**setting_as_json(settings[path]), **key_as_json(path)} for path in known})
+        print_json({path: {**setting_as_json(settings[path]), **key_as_json(key)} for path, key in known.items()})
     else:
-        click.echo("\n\n".join("\n".join(_lines(settings[path])) for path in known))
+        click.echo("\n\n".join("\n".join(_lines(settings[path], key)) for path, key in known.items()))
     if mistakes:
         from ndfd.config.load import refusal
 
         raise refusal(mistakes)
 
 
-def _lines(setting: Setting) -> Iterator[str]:
-    from ndfd.config.keys import KEYS
+def _lines(setting: Setting, key: Key) -> Iterator[str]:
     from ndfd.config.reference import facts, shown_default, wrapped
 
-    key = KEYS[setting.key]
     yield setting.key
     yield from wrapped(key.meaning, "  ")
     yield ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import click
 from click.shell_completion import CompletionItem
@@ -11,38 +11,84 @@ from ndfd.errors import UsageError
 
 
 def complete_keys(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The keys and groups that begin so, for the shell."""
+    """The keys and groups that begin so, for the shell; of families, those that this configuration declares."""
     # 250 ms, in the moment in which somebody has pressed the tabulator here.
-    from ndfd.config.keys import GROUPS, KEYS
+    from ndfd.config.keys import FAMILIES, GROUPS, keys_with, meaning_of
 
-    described = {**{path: key.meaning for path, key in KEYS.items()}, **GROUPS}
+    inside = any(incomplete.startswith(group) for group in FAMILIES)
+    tables = _declared() if inside else set()
+    described = {path: key.meaning for path, key in keys_with(tables).items()}
+    described |= {**GROUPS, **{group: family.meaning for group, family in FAMILIES.items()}}
+    described |= {table: meaning_of(table) for table in tables}
     names = sorted(name for name in described if name.startswith(incomplete))
     return [CompletionItem(name, help=described[name].partition(". ")[0]) for name in names]
 
 
-def selected(names: Sequence[str]) -> tuple[str, ...]:
-    """The keys that are named, by their own name or by that of their group, in the order of the reference; without a
-    name, all of them.
+def _declared() -> set[str]:
+    from ndfd.config.context import Context
+    from ndfd.config.keys import tables_of
+    from ndfd.config.load import read
 
-    `UsageError`, with what was probably meant, for a name that is none.
-    """
-    from ndfd.config.keys import GROUPS, KEYS
+    return tables_of(read(Context.of_process()).resolved)
 
-    chosen: set[str] = set()
-    secret_files = {f"{key.group}.{key.file_name}": path for path, key in KEYS.items() if key.file_name}
+
+def check_names(names: Sequence[str]) -> None:
+    """`UsageError`, with what was probably meant, for a name that no key, group or table can have."""
+    from ndfd.config.keys import FAMILIES, GROUPS, family_of, find_key
+
     for name in names:
-        if name in GROUPS:
-            chosen.update(path for path, key in KEYS.items() if key.group == name)
-        elif (path := secret_files.get(name, name)) in KEYS:
-            chosen.add(path)
-        else:
+        known = name in GROUPS or name in FAMILIES or name in _secret_files()
+        if not known and family_of(name) is None and find_key(name) is None:
             raise _no_such_key(name)
-    return tuple(path for path in KEYS if path in chosen or not names)
+
+
+def named_tables(names: Iterable[str]) -> set[str]:
+    """The tables of families that these names, or those around them, are of."""
+    from ndfd.config.keys import family_of
+
+    return {table for name in names for table in (name, name.rpartition(".")[0]) if family_of(table) is not None}
+
+
+def selected(names: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of the paths that are named, by their own name or by that of a table around them; without a name, all.
+
+    The names are such as `check_names` lets pass. `UsageError` for a name of something that these paths do not have: a
+    table that is not declared.
+    """
+    paths = tuple(paths)
+    chosen: set[str] = set()
+    for name in names:
+        name = _secret_files().get(name, name)
+        found = [path for path in paths if path == name or path.startswith(f"{name}.")]
+        if not found:
+            raise _not_declared(name, paths)
+        chosen.update(found)
+    return tuple(path for path in paths if path in chosen or not names)
+
+
+def _secret_files() -> dict[str, str]:
+    from ndfd.config.keys import KEYS
+
+    return {f"{key.group}.{key.file_name}": path for path, key in KEYS.items() if key.file_name}
 
 
 def _no_such_key(name: str) -> UsageError:
-    from ndfd.config.suggest import nearest_group, nearest_key
+    from ndfd.config.suggest import NO_SUCH_KEY, nearest_group, nearest_key, wrong_path
 
-    near = (nearest_key(name) or nearest_group(name)) if "." in name else (nearest_group(name) or nearest_key(name))
-    meant = "" if near is None else f"; did you mean {near}?"
-    return UsageError(f"there is no key or group {name!r}{meant}", hint="`ndfd config reference` lists them")
+    message, meant = wrong_path(name)
+    if message == NO_SUCH_KEY:
+        message = f"there is no key or group {name!r}"
+        meant = meant if "." in name else (nearest_group(name) or nearest_key(name))
+        meant = meant or nearest_group(name)
+    return UsageError(
+        message if meant is None else f"{message}; did you mean {meant}?", hint="`ndfd config reference` lists them"
+    )
+
+
+def _not_declared(name: str, paths: Iterable[str]) -> UsageError:
+    from ndfd.config.keys import tables_of
+
+    tables = ", ".join(f"[{table}]" for table in sorted(tables_of(paths))) or "none"
+    return UsageError(
+        f"nothing called {name} is declared", hint=f"tables with names of their own that are declared: {tables}"
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ndfd.cli.config_keys import complete_keys, selected
+from ndfd.cli.config_keys import check_names, complete_keys, named_tables, selected
 from ndfd.cli.config_values import decoded, print_json
+
+if TYPE_CHECKING:
+    from ndfd.config.keys import Key
 
 
 @click.command(short_help="List every key and what it means.")
@@ -24,7 +27,7 @@ from ndfd.cli.config_values import decoded, print_json
 @click.option("--json", "output_format", flag_value="json", help="The same as --format json.")
 def reference(keys: Sequence[str], output_format: str) -> None:
     """List every key, or those of each KEY and GROUP: default, meaning, what may be written, variable, and what a
-    reload does with it.
+    reload does with it. NAME stands for a name that you choose.
 
     \b
     Examples:
@@ -37,23 +40,23 @@ def reference(keys: Sequence[str], output_format: str) -> None:
       0   listed
       64  there is no such key
     """
-    from ndfd.config.keys import KEYS
+    from ndfd.config.keys import REFERENCE, keys_with
     from ndfd.config.reference import markdown, sample, text
 
-    paths = selected(keys)
+    check_names(keys)
+    known = {**REFERENCE, **keys_with(named_tables(keys))}
+    paths = selected(keys, known if keys else REFERENCE)
     if output_format == "json":
-        print_json({path: key_as_json(path) for path in paths})
+        print_json({path: key_as_json(known[path]) for path in paths})
     else:
         write = {"text": text, "markdown": markdown, "toml": sample}[output_format]
-        click.echo(write(KEYS[path] for path in paths), nl=False)
+        click.echo(write(known[path] for path in paths), nl=False)
 
 
-def key_as_json(path: str) -> dict[str, Any]:
+def key_as_json(key: Key) -> dict[str, Any]:
     """What there is to know of a key wherever it is used."""
-    from ndfd.config.keys import KEYS
     from ndfd.config.reference import aliases
 
-    key = KEYS[path]
     known = {
         "meaning": key.meaning,
         "default": decoded(key.default_text),
@@ -62,5 +65,6 @@ def key_as_json(path: str) -> dict[str, Any]:
         "variables": [key.variable, *aliases(key)],
         "effect": key.effect.value,
     }
-    secret = {"file_key": f"{key.group}.{key.file_name}", "credential": path} if key.file_name else {}
-    return {**known, **secret}
+    fallback = {} if key.fallback is None else {"fallback": key.fallback}
+    secret = {"file_key": f"{key.group}.{key.file_name}", "credential": key.path} if key.file_name else {}
+    return {**known, **fallback, **secret}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ndfd.cli.config_keys import complete_keys, selected
+from ndfd.cli.config_keys import check_names, complete_keys, selected
 from ndfd.cli.config_running import refuse_contradiction, running_configuration, running_option
 from ndfd.cli.config_values import print_json, setting_as_json, warn
 from ndfd.cli.options import Sources, socket_option, sources_options
@@ -58,7 +58,7 @@ def show(
       78  the configuration has mistakes
     """
     refuse_contradiction(running, socket, sources)
-    paths = set(selected(keys)) if keys else None
+    check_names(keys)
     if running:
         configuration = running_configuration(socket)
         settings, warnings, head = configuration.settings, configuration.warnings, [_head(configuration)]
@@ -67,7 +67,8 @@ def show(
 
         loaded = load(sources.context())
         settings, warnings, head = tuple(loaded.resolved.values()), loaded.warnings, []
-    chosen = [setting for setting in settings if paths is None or setting.key in paths]
+    paths = set(selected(keys, (setting.key for setting in settings)))
+    chosen = [setting for setting in settings if setting.key in paths]
     if output_format == "json":
         print_json({setting.key: setting_as_json(setting) for setting in chosen})
     else:
@@ -77,7 +78,7 @@ def show(
 
 def toml_lines(settings: Sequence[Setting], with_origin: bool) -> Iterator[str]:
     """The settings as a TOML file; what it cannot hold stands there as a comment."""
-    for number, (group, members) in enumerate(groupby(settings, key=lambda setting: setting.key.partition(".")[0])):
+    for number, (group, members) in enumerate(groupby(settings, key=lambda setting: setting.key.rpartition(".")[0])):
         if number > 0:
             yield ""
         yield f"[{group}]"
@@ -90,7 +91,7 @@ def toml_lines(settings: Sequence[Setting], with_origin: bool) -> Iterator[str]:
 
 
 def _line(setting: Setting) -> str:
-    name = setting.key.partition(".")[2]
+    name = setting.key.rpartition(".")[2]
     if setting.value is None:
         return f"# {name} is not set"
     return f"# {name} is set; a secret is not shown" if setting.value == SECRET else f"{name} = {setting.value}"

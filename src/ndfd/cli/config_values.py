@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from ndfd.model.configuration import SECRET, Change, Effect, Origin, Setting
+from ndfd.model.configuration import SECRET, Change, Effect, Origin, OriginKind, Setting
 
 
 def shown(value: str | None) -> str:
@@ -49,7 +49,9 @@ def change_line(change: Change) -> str:
     values = f"{shown(change.old)} -> {shown(change.new)}"
     if change.old == change.new == SECRET:
         values = "another secret"
-    return f"{change.key}: {values}  ({change.origin})"
+    # What has gone with its table is written nowhere.
+    place = "" if change.new is None and change.origin.kind is OriginKind.DEFAULT else f"  ({change.origin})"
+    return f"{change.key}: {values}{place}"
 
 
 def change_as_json(change: Change) -> dict[str, Any]:

@@ -7,12 +7,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from ndfd.cli.batch import Batch, DaemonGone
 from ndfd.cli.connect import daemon_socket
 from ndfd.cli.endings import broken_pipe, exit_status_of
 from ndfd.cli.inputs import STDIN, BadInput, Input, printable
 from ndfd.cli.outcome import Done, Failed, Outcome, Reporter
 from ndfd.cli.outputs import FolderOutput, StreamOutput, output_names, sync_folders
+from ndfd.cli.pools import workers_of
 from ndfd.cli.progress import Progress, progress_for
 from ndfd.client import Client, Conversion
 from ndfd.errors import NdfdError, UsageError
@@ -74,7 +77,7 @@ class Conversions:
 
         written: list[Path] = []
         try:
-            with daemon_socket(socket, private) as path, Batch(path, jobs or _jobs(path, len(inputs)), work) as batch:
+            with daemon_socket(socket, private) as path, Batch(path, self._threads(path, jobs, inputs), work) as batch:
                 for outcome in batch.results(inputs, max(ahead, 1)):
                     if isinstance(outcome, Done) and isinstance(output, StreamOutput):
                         with outcome.conversion:
@@ -87,13 +90,13 @@ class Conversions:
         finally:
             sync_folders(written)
 
+    def _threads(self, socket: Path, jobs: int | None, inputs: Sequence[Input]) -> int:
+        # One for each worker, so that no document waits in front of other users'.
+        workers = workers_of(socket, self._options.pool)
+        return max(1, min(jobs or workers, len(inputs)))
+
     def _one(self, client: Client, document: Input, progress: Progress) -> Outcome:
-        options = ConvertOptions(
-            format=self._options.format,
-            password=self._options.password,
-            name=printable(document.relative.name),
-            deadline_s=self._options.deadline_s,
-        )
+        options = msgspec.structs.replace(self._options, name=printable(document.relative.name))
         begun = time.monotonic()
         try:
             source = sys.stdin.fileno() if document.path is None else document.path
@@ -110,10 +113,3 @@ def _written(output: FolderOutput, done: Done) -> Outcome:
         except NdfdError as error:
             return Failed(done.shown, error)
     return done.at(output.path(done.document))
-
-
-def _jobs(socket: Path, documents: int) -> int:
-    """One conversion for each worker of the daemon, so that none waits in front of other users' documents."""
-    with Client.connect(socket) as client:
-        workers = len(client.status().workers)
-    return max(1, min(workers, documents))

@@ -11,6 +11,7 @@ import click
 
 from ndfd.cli.inputs import find_inputs
 from ndfd.cli.options import DURATION, socket_option
+from ndfd.cli.pools import complete_pools
 from ndfd.errors import InputError, UsageError
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 
@@ -40,13 +41,14 @@ from ndfd.model.conversion import ConvertOptions, OutputFormat
     metavar="FILE",
     help="The first line of FILE opens encrypted documents.",
 )
+@click.option("--pool", metavar="NAME", shell_complete=complete_pools, help="The pool of workers that shall do it.")
 @click.option("--deadline", type=DURATION, metavar="TIME", help="Time for each document, as in 90s or 2m30s.")
 @click.option(
     "-j",
     "--jobs",
     type=click.IntRange(1, 1024),
     metavar="N",
-    help="Documents at a time  [default: the daemon's workers]",
+    help="Documents at a time  [default: the workers of the daemon's pool]",
 )
 @socket_option
 @click.option("--private", is_flag=True, help="Start a private daemon even where one runs.")
@@ -57,6 +59,7 @@ def convert(
     output_format: str,
     folder: Path | None,
     password_file: Path | None,
+    pool: str | None,
     deadline: float | None,
     jobs: int | None,
     socket: Path | None,
@@ -83,11 +86,13 @@ def convert(
       ndfd convert -f json *.pdf | jq -r .metadata.title
       ndfd convert -o out/ papers/ manuals/
       ndfd convert --password-file secret.txt contract.pdf
+      ndfd convert --pool bulk -o out/ archive/
       curl -s https://example.org/a.pdf | ndfd convert -
 
     \b
     Exit status:
       0    all converted, partial pages included
+      64   there is no such pool
       65   a document failed; or several did, for different reasons
       66   no document, or none that can be read
       69   the daemon named, or the one at work, does not answer
@@ -109,6 +114,7 @@ def convert(
         format=OutputFormat(output_format),
         password=_password(password_file) if password_file else None,
         deadline_s=deadline,
+        pool=pool,
     )
     # The client, 30 ms, which `ndfd --help` and the shell's completion do not need.
     from ndfd.cli.conversions import Conversions

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection
 
 from ndfd.errors import EX_DATAERR, NdfdError
+from ndfd.model.printable import printable
 
 #: What a shell reports of a program that a signal ended: 128 and the signal's number.
 EX_INTERRUPTED = 128 + signal.SIGINT
@@ -15,18 +16,18 @@ EX_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 def one_line(error: NdfdError, subject: str | None = None) -> str:
-    """An error as `SUBJECT: message (code); hint`, on one line whatever is in its parts."""
+    """An error as `SUBJECT: message (code); hint`, on one line of printable characters, whatever its parts hold."""
     message = f"{error} ({error.code})"
     if subject is not None and not message.startswith(f"{subject}:"):
         message = f"{subject}: {message}"
     if error.hint:
         message += f"; {error.hint}"
-    return " ".join(message.split())
+    return printable(" ".join(message.split()))
 
 
 def lines_of(error: NdfdError) -> str:
     """`one_line`, and below it a line for each cause that the message only counts."""
-    return "\n".join((one_line(error), *(" ".join(detail.split()) for detail in error.details)))
+    return "\n".join((one_line(error), *(printable(" ".join(detail.split())) for detail in error.details)))
 
 
 def exit_status_of(failures: Collection[NdfdError]) -> int:

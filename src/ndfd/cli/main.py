@@ -17,6 +17,7 @@ from ndfd.cli.completion import completion
 from ndfd.cli.config import config
 from ndfd.cli.convert import convert
 from ndfd.cli.crashes import crashes
+from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
 from ndfd.cli.reload import reload
@@ -43,6 +44,7 @@ def ndfd(debug: bool) -> None:
       cat scan.pdf | ndfd convert - -f json       in a pipe
       ndfd run                                    the daemon, in the foreground
       ndfd status                                 what it does
+      ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
 
     \b
@@ -57,7 +59,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, crashes, config, reload, errors, completion):
+for command in (run, convert, status, crashes, doctor, config, reload, errors, completion):
     ndfd.add_command(command)
 
 

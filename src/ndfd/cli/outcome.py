@@ -15,6 +15,7 @@ from ndfd.cli.progress import Progress
 from ndfd.client import Conversion
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, PageReport
+from ndfd.model.printable import printable
 
 #: Bad pages that are named one by one.
 _PAGES_NAMED = 5
@@ -96,7 +97,7 @@ def partial_line(done: Done) -> str:
     more = report.pages_partial + report.pages_failed - len(named)
     if more > 0:
         named.append(f"{more} more")
-    return f"{done.shown}: partial: {'; '.join(named)}"
+    return printable(f"{done.shown}: partial: {'; '.join(named)}")
 
 
 def _page(problem: PageReport) -> str:

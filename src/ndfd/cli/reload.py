@@ -38,6 +38,7 @@ def reload(dry_run: bool, as_json: bool, socket: Path | None) -> None:
     Exit status:
       0   done: the new configuration serves
       69  no daemon answers
+          workers would lack what [sandbox] allow does not name: the old one serves on
       75  no worker can be started under the new configuration: the old one serves on
       77  this user may not do that: root, the daemon's own user and [security] admins may
       78  the configuration has mistakes: the old one serves on

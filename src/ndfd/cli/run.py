@@ -46,6 +46,7 @@ def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int
     Exit status:
       0    stopped by SIGTERM or SIGINT
       69   the sockets cannot be made, or another daemon runs there
+           this host cannot confine workers: see ndfd doctor
       75   no worker can be started, or none converts the built-in document
       78   wrong configuration
     """

@@ -10,7 +10,8 @@ import click
 import msgspec
 
 from ndfd.cli.options import socket_option
-from ndfd.model.status import DaemonStatus, WorkerStatus
+from ndfd.model.sandbox import Sandbox
+from ndfd.model.status import DaemonStatus, WorkerState, WorkerStatus
 
 
 @click.command(short_help="Show the running daemon and its workers.")
@@ -62,10 +63,37 @@ def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
     yield "engine", f"{engine.name}, kernels in {engine.native}" if engine else "not started"
     if engine:
         yield "fallback fonts", ", ".join(engine.fallback_fonts) or "none"
+    yield "confined", confined(answer.sandbox)
     yield (
         "conversions",
         f"{answer.succeeded} succeeded, {answer.failed} failed, {answer.pages} pages, {answer.queued} waiting",
     )
+
+
+def confined(sandbox: Sandbox | None) -> str:
+    """What confines the workers, and what is missing."""
+    if sandbox is None:
+        return "not measured"
+    parts = [
+        f"seccomp ({sandbox.calls} calls)" if sandbox.calls else "",
+        f"Landlock {sandbox.landlock_abi}" if sandbox.landlock_abi else "",
+        "no new rights" if sandbox.no_new_privs else "",
+        "no capabilities" if "capabilities" not in sandbox.missing else "",
+        "no new code" if sandbox.mdwe else "",
+    ]
+    tried = len(sandbox.denied) + len(sandbox.passed)
+    text = f"{', '.join(filter(None, parts)) or 'by nothing'}; {len(sandbox.denied)} of {tried} attempts stopped"
+    return f"{text}; missing: {', '.join(sandbox.missing)}" if sandbox.missing else text
+
+
+def pools(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
+    """Name of each pool, and what there is to say of it."""
+    for pool in answer.pools:
+        alive = sum(worker.pool == pool.name and worker.state is not WorkerState.DEAD for worker in answer.workers)
+        bounds = str(pool.workers_max)
+        if pool.workers_min != pool.workers_max:
+            bounds = f"{pool.workers_min} to {pool.workers_max}"
+        yield pool.name, f"{pool.role}, workers {alive} of {bounds}, {pool.queued} waiting"
 
 
 def work(worker: WorkerStatus) -> str:
@@ -103,8 +131,10 @@ def memory(size_bytes: int) -> str:
 def _plain(answer: DaemonStatus) -> Iterator[str]:
     for label, text in head(answer):
         yield f"{label:<15} {text}"
+    for name, fact in pools(answer):
+        yield f"{f'pool {name}':<15} {fact}"
     for worker in answer.workers:
-        facts = f"pid {worker.pid}, {worker.state.value}, {worker.served} served"
+        facts = f"pid {worker.pid}, {worker.pool} {worker.role}, {worker.state.value}, {worker.served} served"
         size = f"{memory(worker.rss_bytes)}, up {duration(worker.age_s)}"
         doing = work(worker)
         yield f"{f'worker {worker.id}':<15} {facts}, {size}" + (f"; {doing}" if doing else "")

@@ -6,13 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ndfd.cli.status import duration, head, memory, work
+from ndfd.cli.status import duration, head, memory, pools, work
 from ndfd.model.status import DaemonStatus, WorkerState
 
 _STYLES = {
     WorkerState.STARTING: "yellow",
     WorkerState.IDLE: "green",
     WorkerState.BUSY: "cyan",
+    WorkerState.DRAINING: "blue",
     WorkerState.DYING: "yellow",
     WorkerState.DEAD: "red",
 }
@@ -24,13 +25,20 @@ def print_status(answer: DaemonStatus, console: Console | None = None) -> None:
     facts = Table.grid(padding=(0, 2))
     for label, text in head(answer):
         facts.add_row(Text(label, style="dim"), Text(text))
+    for name, text in pools(answer):
+        facts.add_row(Text(f"pool {name}", style="dim"), Text(text))
     console.print(facts)
     workers = Table(
-        "worker", "pid", "state", "served", "memory", "up", "works on", box=None, padding=(0, 2), header_style="dim"
+        *("worker", "pool", "role", "pid", "state", "served", "memory", "up", "works on"),
+        box=None,
+        padding=(0, 2),
+        header_style="dim",
     )
     for worker in answer.workers:
         workers.add_row(
             str(worker.id),
+            Text(worker.pool),
+            Text(worker.role),
             str(worker.pid),
             Text(worker.state.value, style=_STYLES[worker.state]),
             str(worker.served),

@@ -133,6 +133,7 @@ class Client:
             password=options.password,
             deadline_ms=None if options.deadline_s is None else max(1, round(options.deadline_s * 1000)),
             reply=ReplyKind.DESCRIPTOR,
+            pool=options.pool,
         )
         call = Call(
             varlink_interfaces.CONVERT,

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,9 +29,10 @@ class PrivateDaemon:
     whatever way, the kernel closes the pipe, and the daemon ends and removes its folder.
     """
 
-    def __init__(self, arguments: Sequence[str] = ()) -> None:
-        """`arguments` are further ones of `ndfd run`."""
+    def __init__(self, arguments: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> None:
+        """`arguments` are further ones of `ndfd run`; it has this process's environment unless one is given."""
         self._arguments = tuple(arguments)
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._socket: Path | None = None
@@ -90,6 +91,7 @@ class PrivateDaemon:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
+            env=self._environment,
             process_group=0,
         )
 

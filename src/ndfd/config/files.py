@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ndfd.config import permissions
-from ndfd.config.keys import GROUPS, KEYS
+from ndfd.config.keys import ANY_NAME, FAMILIES, GROUPS, KEYS, Family, find_key
 from ndfd.config.layer import PATHS, Layer
 from ndfd.config.reading import read_regular
-from ndfd.config.suggest import nearest_group, nearest_key
+from ndfd.config.suggest import NO_SUCH_KEY, nearest_group, nearest_key, wrong_name, wrong_path
 from ndfd.config.toml_file import MAX_BYTES, Entry, TomlFile, read_toml
+from ndfd.config.toml_tree import Path as Keys
 from ndfd.config.toml_tree import Position
 from ndfd.model.configuration import Origin, OriginKind
 
@@ -43,16 +45,20 @@ class _File:
     def __init__(self, name: str, layer: Layer) -> None:
         self._name = name
         self._layer = layer
-        #: Wrong groups, which are said once and not for each of their keys.
+        #: Wrong groups and tables, which are said once and not for each of their keys.
         self._refused: set[str] = set()
+        #: Where each table is first begun.
+        self._headers: dict[Keys, Position] = {}
 
     def take(self, file: TomlFile) -> None:
         for fault in file.faults:
             key = None if fault.path is None else ".".join(map(str, fault.path))
             self._layer.mistake(self._at(fault.position), fault.message, key)
-        headers = {header[0]: position for header, position in reversed(file.headers) if len(header) > 0}
+        for header, position in file.headers:
+            for length in range(1, len(header) + 1):
+                self._headers.setdefault(header[:length], position)
         for entry in file.entries:
-            self._entry(entry, headers.get(str(entry.path[0])) if len(entry.path) > 1 else None)
+            self._entry(entry, self._headers.get(entry.path[:1]) if len(entry.path) > 1 else None)
         self._layer.mistakes.sort(key=lambda mistake: (mistake.origin.line or 0, mistake.origin.column or 0))
 
     def _entry(self, entry: Entry, header: Position | None) -> None:
@@ -66,19 +72,57 @@ class _File:
             if entry.value != {}:
                 self._layer.mistake(key_at, f"is a group: write [{group}] and its keys below", str(group))
         elif isinstance(rest[0], int):
-            if group not in self._refused:
-                self._refused.add(str(group))
-                self._layer.mistake(
-                    self._at(header or entry.key), f"there is one such group: write [{group}]", str(group)
-                )
+            self._refuse(str(group), self._at(header or entry.key), f"there is one such group: write [{group}]")
+        elif (family := FAMILIES.get(f"{group}.{rest[0]}")) is not None:
+            self._member(family, entry, rest[1:])
         elif (path_of_two := f"{group}.{rest[0]}") not in PATHS:
-            if path_of_two not in self._refused:
-                self._refused.add(path_of_two)
-                self._layer.mistake(key_at, "there is no such key", path_of_two, nearest_key(path_of_two, PATHS))
+            at = self._at(self._headers.get(entry.path[:2], entry.key))
+            self._refuse(path_of_two, at, NO_SUCH_KEY, nearest_key(path_of_two, PATHS))
         elif len(rest) > 1:
             self._layer.mistake(key_at, f"a table where {_accepts(path_of_two)} is needed", path_of_two)
         else:
             self._layer.put(path, entry.value, value_at)
+
+    def _member(self, family: Family, entry: Entry, rest: Sequence[str | int]) -> None:
+        """What is written below the table around those of a family."""
+        write = f"write [{family.table(ANY_NAME)}] and its keys below"
+        if not rest:
+            # As good as none when it is empty.
+            if entry.value != {}:
+                self._refuse(family.group, self._at(entry.key), f"is a table of tables: {write}")
+            return
+        name, *keys = rest
+        table = family.table(str(name))
+        at = self._at(self._headers.get(entry.path[: len(entry.path) - len(keys)], entry.key))
+        if isinstance(name, int):
+            self._refuse(family.group, at, f"each has a name: {write}")
+        elif not keys and entry.value != {}:
+            self._refuse(table, self._at(entry.key), f"is a value where a table is needed: {write}")
+        elif (wrong := wrong_name(family, name)) is not None:
+            self._refuse(table, at, wrong[0], None if wrong[1] is None else f"[{wrong[1]}]")
+        elif keys and isinstance(keys[0], int):
+            self._refuse(table, at, f"there is one such table: write [{table}]")
+        else:
+            self._layer.declare(table, at)
+            self._key_of_member(table, entry, keys)
+
+    def _key_of_member(self, table: str, entry: Entry, keys: Sequence[str | int]) -> None:
+        if not keys:
+            return
+        path = f"{table}.{keys[0]}"
+        key = find_key(path)
+        if key is None:
+            message, suggestion = wrong_path(path, PATHS)
+            self._refuse(path, self._at(entry.key), message, suggestion)
+        elif len(keys) > 1:
+            self._layer.mistake(self._at(entry.key), f"a table where {key.kind.accepts()} is needed", path)
+        else:
+            self._layer.put(path, entry.value, self._at(entry.position))
+
+    def _refuse(self, path: str, at: Origin, message: str, suggestion: str | None = None) -> None:
+        if path not in self._refused:
+            self._refused.add(path)
+            self._layer.mistake(at, message, path, suggestion)
 
     def _unknown_group(self, group: str, entry: Entry, at: Origin) -> None:
         if group in self._refused:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ndfd.config import permissions
-from ndfd.config.keys import KEYS, Key
+from ndfd.config.keys import GROUPS, KEYS, Key, find_key
 from ndfd.config.kind import WrongWord
 from ndfd.config.reading import read_regular
 from ndfd.errors import ConfigError
@@ -17,7 +17,7 @@ from ndfd.model.configuration import Mistake, Origin
 #: Keys by the name of the key beside them that names the file with their secret.
 _SECRET_FILES: Mapping[str, Key] = {f"{key.group}.{key.file_name}": key for key in KEYS.values() if key.file_name}
 
-#: Everything that may be written as "group.name".
+#: Everything that may be written as "group.name", but for what is in tables of families.
 PATHS = (*KEYS, *_SECRET_FILES)
 
 #: A token has some hundred characters; whoever names a disk image by mistake should hear of it, not run out of memory.
@@ -44,13 +44,20 @@ class Layer:
     def __init__(self) -> None:
         #: By path.
         self.values: dict[str, Written] = {}
+        #: By path, the tables of families that it declares, with the first place of each.
+        self.tables: dict[str, Origin] = {}
         self.mistakes: list[Mistake] = []
         #: What an operator should mend, although it can be used.
         self.warnings: list[str] = []
 
     def put(self, path: str, raw: Any, origin: Origin, *, name: str | None = None) -> None:
-        """Takes a value for a path of `PATHS`, or notes what is wrong; `name` is how the source calls the key."""
-        key = KEYS.get(path) or _SECRET_FILES[path]
+        """Takes a value for a key, or for one that names a secret's file, or notes what is wrong.
+
+        `name` is how the source calls the key.
+        """
+        key = find_key(path) or _SECRET_FILES[path]
+        if key.group not in GROUPS:
+            self.declare(key.group, origin)
         name = path if name is None else name
         if key.path in self.values:
             self.mistakes.append(Mistake(origin, f"is set twice, here and at {self.values[key.path].origin}", name))
@@ -67,6 +74,10 @@ class Layer:
             self.mistakes.append(Mistake(origin, error.message, name))
         else:
             self.values[key.path] = Written(raw, text, origin)
+
+    def declare(self, table: str, origin: Origin) -> None:
+        """Takes a table of a family, which is there from now on even if it stays empty."""
+        self.tables.setdefault(table, origin)
 
     def mistake(self, origin: Origin, message: str, key: str | None = None, suggestion: str | None = None) -> None:
         """Notes what is wrong."""

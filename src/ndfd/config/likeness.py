@@ -25,7 +25,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     slips, _, best = ranked[0]
     if slips <= max(1, len(name) // 3):
         return best
-    shared, best = max((fuzz.token_set_ratio(_words(name), _words(each)), each) for _, _, each in ranked)
+    shared, _, best = max((fuzz.token_set_ratio(_words(name), _words(each)), -slips, each) for slips, _, each in ranked)
     return best if shared >= _WORDS_SHARED_MIN else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,8 +17,8 @@ from ndfd.config.context import CONFIG_DIR_VARIABLE, DEVELOPMENT, ENV_VARIABLE, 
 from ndfd.config.credentials import read_credentials
 from ndfd.config.environment import read_environment
 from ndfd.config.flags import read_flags
-from ndfd.config.keys import KEYS
-from ndfd.config.layer import Layer, Written
+from ndfd.config.keys import KEYS, Key, keys_with
+from ndfd.config.layer import Layer
 from ndfd.config.reading import is_there
 from ndfd.config.settings import Settings
 from ndfd.errors import ConfigError
@@ -116,9 +116,17 @@ class _LayerSource(PydanticBaseSettingsSource):
     def __init__(self, layer: Layer) -> None:
         super().__init__(Settings)
         self._values: dict[str, dict[str, Any]] = {}
+        for table in layer.tables:
+            self._table(table)
         for path, written in layer.values.items():
-            group, _, name = path.partition(".")
-            self._values.setdefault(group, {})[name] = written.raw
+            group, _, name = path.rpartition(".")
+            self._table(group)[name] = written.raw
+
+    def _table(self, path: str) -> dict[str, Any]:
+        table: dict[str, Any] = self._values
+        for part in path.split("."):
+            table = table.setdefault(part, {})
+        return table
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """A whole group at a time."""
@@ -134,7 +142,8 @@ def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, .
     # A secret's own key and that of its file are one key to the rules.
     refused = {mistake.key.removesuffix("_file") for mistake in mistakes if mistake.key is not None}
     strongest_first = tuple(reversed(layers))
-    resolved = {path: _setting(path, strongest_first) for path in KEYS}
+    keys = keys_with({table for layer in layers for table in layer.tables})
+    resolved = {path: _setting(key, strongest_first) for path, key in keys.items()}
     settings: Settings | None = None
     try:
         sources = tuple(_LayerSource(layer) for layer in strongest_first)
@@ -155,11 +164,20 @@ def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, .
     )
 
 
-def _setting(path: str, strongest_first: Sequence[Layer]) -> Setting:
-    written: list[Written] = [layer.values[path] for layer in strongest_first if path in layer.values]
-    candidates = [Candidate(each.origin, each.text) for each in written]
-    winner, *shadowed = [*candidates, Candidate(_DEFAULT, KEYS[path].default_text)]
-    return Setting(path, winner.origin, winner.value, tuple(shadowed))
+def _setting(key: Key, strongest_first: Sequence[Layer]) -> Setting:
+    winner, *shadowed = _candidates(key, strongest_first)
+    return Setting(key.path, winner.origin, winner.value, tuple(shadowed))
+
+
+def _candidates(key: Key, strongest_first: Sequence[Layer]) -> Iterator[Candidate]:
+    """The values that the layers give, the default last; beneath its own, those of the key that it falls back to."""
+    for layer in strongest_first:
+        if (written := layer.values.get(key.path)) is not None:
+            yield Candidate(written.origin, written.text)
+    if key.fallback is None:
+        yield Candidate(_DEFAULT, key.default_text)
+    else:
+        yield from _candidates(KEYS[key.fallback], strongest_first)
 
 
 def _broken_rules(error: ValidationError, resolved: Mapping[str, Setting], refused: set[str]) -> list[Mistake]:
@@ -184,8 +202,12 @@ def _strength(origin: Origin) -> int:
 
 def hash_of(resolved: Mapping[str, Setting]) -> str:
     """SHA-256 of all values but secrets, in hexadecimal: of a secret even a hash helps who guesses."""
-    lines = (f"{path} = {setting.value}\n" for path, setting in resolved.items() if not KEYS[path].kind.secret)
+    lines = (f"{path} = {setting.value}\n" for path, setting in resolved.items() if not _is_secret(path))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _is_secret(path: str) -> bool:
+    return path in KEYS and KEYS[path].kind.secret
 
 
 def _missing_folder(context: Context) -> tuple[str, ...]:

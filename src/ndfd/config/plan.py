@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from ndfd.config.keys import KEYS, Key
+from ndfd.config.keys import KEYS, Key, keys_with, tables_of
 from ndfd.config.load import Loaded, hash_of
 from ndfd.config.settings import Settings
-from ndfd.model.configuration import Change, Effect, Setting
+from ndfd.model.configuration import Change, Effect, Origin, OriginKind, Setting
+
+#: Of a key whose table is gone.
+_NOWHERE = Setting("", Origin(OriginKind.DEFAULT))
 
 
 def changes(old: Mapping[str, Setting], new: Mapping[str, Setting]) -> tuple[Change, ...]:
-    """The keys whose values differ as they are shown, in the order of the reference. Secrets look alike here."""
-    return tuple(_change(KEYS[path], old, new) for path in KEYS if old[path].value != new[path].value)
+    """The keys whose values differ as they are shown, in the order of the reference. Secrets look alike here.
+
+    A key of a table that only one of the two declares is not set in the other.
+    """
+    return tuple(
+        _change(key, old, new)
+        for path, key in _keys_of(old, new).items()
+        if old.get(path, _NOWHERE).value != new.get(path, _NOWHERE).value
+    )
 
 
 def planned(old: Loaded, new: Loaded) -> tuple[Change, ...]:
     """As `changes`, with the secrets that differ."""
     return tuple(
         _change(key, old.resolved, new.resolved)
-        for key in KEYS.values()
+        for key in _keys_of(old.resolved, new.resolved).values()
         if _value(old.settings, key) != _value(new.settings, key)
     )
 
@@ -37,10 +47,18 @@ def reloaded(old: Loaded, new: Loaded) -> Loaded:
     return dataclasses.replace(new, settings=settings, resolved=resolved, hash=hash_of(resolved))
 
 
+def _keys_of(old: Iterable[str], new: Iterable[str]) -> Mapping[str, Key]:
+    return keys_with(tables_of(old) | tables_of(new))
+
+
 def _change(key: Key, old: Mapping[str, Setting], new: Mapping[str, Setting]) -> Change:
-    path = key.path
-    return Change(path, key.effect, new[path].origin, old[path].value, new[path].value)
+    before, after = old.get(key.path, _NOWHERE), new.get(key.path, _NOWHERE)
+    return Change(key.path, key.effect, after.origin, before.value, after.value)
 
 
 def _value(settings: Settings, key: Key) -> object:
-    return getattr(getattr(settings, key.group), key.name)
+    """None for a key of a table that is not declared."""
+    value: object = settings
+    for part in key.path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    return value

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from ndfd.config.environment import ALIASES
-from ndfd.config.keys import GROUPS, Key
+from ndfd.config.keys import ANY_NAME, GROUPS, Key, meaning_of
 from ndfd.config.precedence import LAYERS, numbered
 from ndfd.model.configuration import Effect
 
@@ -16,6 +16,8 @@ WIDTH = 88
 
 #: Where the sample file says that files lie; the folder of the machine's configuration.
 _SAMPLE_FOLDER = "/etc/ndfd"
+#: What the sample file calls a table whose name is the operator's.
+_SAMPLE_NAME = "bulk"
 
 _SAMPLE_HEAD = (
     f"The configuration of ndfd: a sample of {_SAMPLE_FOLDER}/config.toml. Every key stands here with its default, "
@@ -45,7 +47,9 @@ def aliases(key: Key) -> tuple[str, ...]:
 
 
 def shown_default(key: Key) -> str:
-    """The default as a TOML literal, or "not set"."""
+    """The default as a TOML literal, "not set", or "as" another key."""
+    if key.fallback is not None:
+        return f"as {key.fallback}"
     return "not set" if key.default_text is None else key.default_text
 
 
@@ -65,7 +69,7 @@ def text(keys: Iterable[Key]) -> str:
     """For a terminal."""
     lines: list[str] = []
     for group, members in _by_group(keys):
-        lines += [f"[{group}]  {GROUPS[group]}", ""]
+        lines += [f"[{group}]  {meaning_of(group)}", ""]
         for key in members:
             lines.append(f"{key.path}  [{shown_default(key)}]")
             lines += wrapped(key.meaning, "    ")
@@ -86,10 +90,10 @@ def markdown(keys: Iterable[Key]) -> str:
     lines += [f"{number}. {_code(name)}: {when}" for number, (name, when) in enumerate(LAYERS, start=1)]
     lines.append("")
     for group, members in _by_group(keys):
-        lines += [f"## [{group}]", "", GROUPS[group], ""]
+        lines += [f"## [{group}]", "", meaning_of(group), ""]
         for key in members:
             lines += [f"### {key.path}", "", key.meaning, ""]
-            default = "not set" if key.default_text is None else _code(key.default_text)
+            default = _code(key.default_text) if key.default_text and key.fallback is None else shown_default(key)
             lines.append(f"- default: {default}")
             lines += [f"- {label}: {_marked(label, fact)}" for label, fact in facts(key)]
             lines.append("")
@@ -112,11 +116,14 @@ def sample(keys: Iterable[Key]) -> str:
         "",
     ]
     for group, members in _by_group(keys):
-        lines += [f"# {GROUPS[group]}", f"[{group}]", ""]
+        # A table of a family would be declared by its header alone.
+        header = f"[{group}]" if group in GROUPS else f"#[{group.replace(ANY_NAME, _SAMPLE_NAME)}]"
+        lines += [*wrapped(meaning_of(group), "# "), header, ""]
         for key in members:
             lines += wrapped(key.meaning, "# ")
             unit = f"; a bare number counts {key.kind.unit}" if key.kind.unit else ""
             unset = "" if key.default_text else " Not set by default."
+            unset = unset if key.fallback is None else f" Left out: {shown_default(key)}."
             lines += wrapped(f"Accepts {key.kind.accepts()}{unit}.{unset} Reload: {EFFECTS[key.effect]}.", "# ")
             lines += [_sample_line(key), ""]
     return _joined(lines)

@@ -5,34 +5,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ndfd.config import kinds
+from ndfd.config.group import Group as _Group
+from ndfd.config.group import fallbacks
+from ndfd.config.group import key as _key
+from ndfd.config.group import rule as _rule
 from ndfd.config.kinds import Address, Share
+from ndfd.config.pool_kinds import PoolName
+from ndfd.config.pool_settings import (
+    IDLE_TIMEOUT_S,
+    WORKER_MEMORY_BYTES,
+    Cpus,
+    IdleTimeout,
+    MinWorkers,
+    PoolPriority,
+    PoolSettings,
+    WorkerMemory,
+    Workers,
+    check_bounds,
+)
 from ndfd.model.configuration import Effect
 from ndfd.model.measures import MEASURES
+from ndfd.model.pools import DEFAULT_POOL, Priority
 
 #: Shorter ones can be guessed over a network.
 _TOKEN_MIN_CHARACTERS = 16
-
-
-def _key(default: Any, meaning: str, effect: Effect = Effect.AT_ONCE) -> Any:
-    return Field(default, description=meaning, json_schema_extra={"effect": effect.value}, validate_default=False)
-
-
-def _rule(message: str, *keys: str) -> PydanticCustomError:
-    """A rule between keys of a group that does not hold; `keys` are the ones to change."""
-    return PydanticCustomError("rule", message, {"keys": keys})
-
-
-class _Group(BaseModel):
-    # Inputs are hidden, since a secret may be one of them.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class RuntimeSettings(_Group):
@@ -48,20 +52,26 @@ class RuntimeSettings(_Group):
         int | Share | Literal["unlimited"], kinds.Size(256 * 1000**2, words=("unlimited",), share=True)
     ] = _key(
         "unlimited",
-        "Memory that all workers together may take. An automatic number of workers becomes as many as fit, with "
-        "[swarm] worker_memory each; a fixed number that does not fit is refused.",
+        "Memory that the workers of all pools together may take, each with the whole of its own limit. Pools with an "
+        "automatic number of workers share what the others leave; fixed numbers that do not fit are refused.",
     )
 
 
 class SwarmSettings(_Group):
-    """The worker processes and the queue before them."""
+    """The worker processes and the queue before them. All but the queue is of the pool that is called "default"."""
 
-    workers: Annotated[int | Literal["auto"], kinds.Number(1, 1024, words=("auto",))] = _key(
+    workers: Workers = _key(
         "auto",
         'Worker processes. "auto" is one for each CPU that they may use, since a conversion keeps one busy.',
     )
-    worker_memory: Annotated[int, kinds.Size(256 * 1000**2)] = _key(
-        4 * 1000**3,
+    min_workers: MinWorkers = _key(
+        "all",
+        'Worker processes that are kept when there is nothing to do: "all" of them, so that none has to be started '
+        "first; with 0 an idle daemon has none.",
+    )
+    idle_timeout: IdleTimeout = _key(IDLE_TIMEOUT_S, "Time without work after which a worker above min_workers ends.")
+    worker_memory: WorkerMemory = _key(
+        WORKER_MEMORY_BYTES,
         "Address space of one worker. 4 GB holds the largest document that is taken twice, and stops a bomb before it "
         "drives the machine into swap.",
         Effect.NEW_WORKERS,
@@ -71,13 +81,25 @@ class SwarmSettings(_Group):
         "CPU time of one conversion, after which it is ended. A manual of 5,000 pages takes a minute; the deadline "
         "alone would let a document that spins keep a CPU for as long as its caller may ask for.",
     )
-    cpus: Annotated[frozenset[int] | Literal["all"], kinds.Cpus()] = _key(
+    cpus: Cpus = _key(
         "all", 'CPUs that workers may run on. "all": those that the daemon itself may use.', Effect.NEW_WORKERS
+    )
+    priority: PoolPriority = _key(
+        Priority.NORMAL,
+        "How workers stand against others when CPUs are short. To the daemon's own nice value low adds 10 and normal "
+        "nothing; high takes 5 away, where the daemon may do that (CAP_SYS_NICE, or LimitNICE= of systemd).",
+        Effect.NEW_WORKERS,
     )
     jobs_per_worker: Annotated[int, kinds.Number(1)] = _key(
         500,
         "Conversions after which a worker is replaced: often enough that what a parser leaks stays small, seldom "
         "enough that the fork, a few milliseconds, does not show.",
+    )
+    huge_pages: Annotated[bool, kinds.Flag()] = _key(
+        True,
+        "Ask for huge pages for the memory of workers, where the kernel leaves that to programs "
+        "(/sys/kernel/mm/transparent_hugepage/enabled is madvise).",
+        Effect.NEW_WORKERS,
     )
     max_queue: Annotated[int, kinds.Number(0, 1_000_000)] = _key(
         256,
@@ -87,6 +109,30 @@ class SwarmSettings(_Group):
     max_per_user: Annotated[int, kinds.Number(1, 1_000_000)] = _key(
         128, "Conversions that one user may have waiting or running, so that no user can fill the queue alone."
     )
+    pools: Mapping[Annotated[str, PoolName()], PoolSettings] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _left_out_as_here(cls, raw: Any) -> Any:
+        """A pool's keys that no layer gives, from the group's own. Values are still as the layers have them."""
+        if not isinstance(raw, dict) or "pools" not in raw:
+            return raw
+        given = {
+            name: raw[fallback.removeprefix("swarm.")]
+            for name, fallback in fallbacks(PoolSettings).items()
+            if fallback.removeprefix("swarm.") in raw
+        }
+        return {**raw, "pools": {name: {**given, **pool} for name, pool in raw["pools"].items()}}
+
+    @model_validator(mode="after")
+    def _min_within_max(self) -> SwarmSettings:
+        check_bounds(self, "min_workers", "workers")
+        return self
+
+    def every_pool(self) -> dict[str, PoolSettings]:
+        """By name, the default one first, the others in the order of their names."""
+        own = {name: getattr(self, key.removeprefix("swarm.")) for name, key in fallbacks(PoolSettings).items()}
+        return {DEFAULT_POOL: PoolSettings.model_construct(**own), **dict(sorted(self.pools.items()))}
 
 
 class SandboxSettings(_Group):

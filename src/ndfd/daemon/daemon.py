@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 
 from ndfd import __version__
@@ -29,6 +29,8 @@ from ndfd.daemon.stopping import StopRequest, Urgency
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
 from ndfd.model.crash import CrashReport
+from ndfd.model.measures import ordered
+from ndfd.model.pools import DEFAULT_POOL
 from ndfd.model.status import DaemonStatus, EngineStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.generation import Serving
@@ -36,6 +38,7 @@ from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.varlink_door import VarlinkDoor
+from ndfd.supervisor import require
 from ndfd.telemetry.logs import prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
@@ -91,7 +94,8 @@ class Daemon:
 
     def status(self) -> DaemonStatus:
         """What the daemon says of itself."""
-        snapshots = [pool.pool.snapshot() for pool in self._pools]
+        by_pool = {pool: pool.snapshot() for pool in self._pools}
+        snapshots = list(by_pool.values())
         engine = snapshots[-1].engine if snapshots else None
         parts = self._parts
         warnings = dict.fromkeys(warning for snapshot in snapshots for warning in snapshot.warnings)
@@ -108,7 +112,9 @@ class Daemon:
             pages=self._counts.pages,
             generation=0 if parts is None else parts.generation.number,
             config_hash=self._loaded.hash,
-            warnings=(*warnings, *_font_warning(engine), *self._loaded.warnings),
+            warnings=(*warnings, *_sandbox_warning(self._pools), *_font_warning(engine), *self._loaded.warnings),
+            pools=() if parts is None else parts.swarm.status(by_pool),
+            sandbox=None if parts is None else parts.swarm.pools[DEFAULT_POOL].sandbox,
         )
 
     async def start(self) -> None:
@@ -172,6 +178,10 @@ class Daemon:
                 loaded = reloaded(former.loaded, loaded)
                 if dry_run:
                     await self._preparation.judge(loaded)
+                    # A new zygote would measure the same host.
+                    for pool in former.swarm.pools.values():
+                        if pool.sandbox is not None:
+                            require(pool.sandbox, loaded.settings.sandbox.allow)
                     return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
                 parts = await self._preparation.prepare(loaded, former)
             except Exception as error:
@@ -198,13 +208,12 @@ class Daemon:
         parts.logs.use()
         settings = parts.loaded.settings
         asyncio.get_running_loop().set_debug(settings.development.debug_mode)
-        parts.pool.pool.reconfigure(parts.pool_limits)
+        parts.swarm.use()
         # What runs on former parts is of the former generation, and ends by that one's deadlines.
         grace_s = 0.0 if former is None else former.loaded.settings.document.max_deadline
-        if former is None or parts.pool is not former.pool:
-            self._pools.append(parts.pool)
-            if former is not None:
-                self._spawn(self._retire(former.pool, grace_s))
+        self._pools += parts.swarm.new
+        for pool in () if former is None else former.swarm.without(parts.swarm):
+            self._spawn(self._retire(pool, grace_s))
         self._runtime_dir.set_socket_mode(settings.network.socket_mode)
         self._watch.follow(*self._watched(parts))
         if parts.network is not None and (former is None or parts.network is not former.network):
@@ -246,6 +255,14 @@ def _log_reload(parts: Parts, changes: tuple[Change, ...]) -> None:
 def _log_warnings(loaded: Loaded) -> None:
     for warning in loaded.warnings:
         _log.warning("the configuration should be mended: %s", warning)
+
+
+def _sandbox_warning(pools: Iterable[RunningPool]) -> tuple[str, ...]:
+    missing = [name for pool in pools if pool.sandbox is not None for name in pool.sandbox.missing]
+    if not missing:
+        return ()
+    lacking = ", ".join(ordered(missing))
+    return (f"workers are confined without {lacking}, as [sandbox] allow permits: see `ndfd doctor --running`",)
 
 
 def _font_warning(engine: EngineStatus | None) -> tuple[str, ...]:

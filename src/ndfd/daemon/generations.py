@@ -14,10 +14,11 @@ from starlette.types import ASGIApp
 
 from ndfd.config.context import Context
 from ndfd.config.load import Loaded
-from ndfd.daemon.measured import Counts, MeasuredConversions
+from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor, prepare_network_door
-from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_limits, zygote_options
-from ndfd.daemon.running_pool import RunningPool
+from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_plans
+from ndfd.daemon.running_pool import PoolPlan
+from ndfd.daemon.swarm import Swarm
 from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration
 from ndfd.model.crash import CrashReport
@@ -25,19 +26,17 @@ from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.methods import Methods
 from ndfd.server.network import tls_context
-from ndfd.supervisor import PoolLimits, ZygoteOptions
 from ndfd.telemetry.logs import PreparedLogs, prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What one generation runs on; a pool and a network door may have served the one before."""
+    """What one generation runs on; pools and a network door may have served the one before."""
 
     loaded: Loaded
     generation: Generation
-    pool: RunningPool
-    pool_limits: PoolLimits
+    swarm: Swarm
     network: NetworkDoor | None
     logs: PreparedLogs
     #: Seconds since 1970.
@@ -84,8 +83,8 @@ class Preparation:
         self._on_crash = on_crash
         self._worker_numbers = itertools.count(1)
 
-    async def judge(self, loaded: Loaded) -> tuple[PoolLimits, ZygoteOptions, frozenset[int]]:
-        """What workers there will be, how they are made, and who administers; opens and starts nothing.
+    async def judge(self, loaded: Loaded) -> tuple[dict[str, PoolPlan], frozenset[int]]:
+        """What workers there will be, and who administers; opens and starts nothing.
 
         `ConfigError` for what does not fit this machine.
         """
@@ -93,9 +92,9 @@ class Preparation:
         if settings.network.tls_certificate is not None and settings.network.tls_key is not None:
             tls_context(settings.network.tls_certificate, settings.network.tls_key)
         # Blocks: it looks for fonts in the system's folders, and for users in its databases.
-        options = await asyncio.to_thread(zygote_options, self._context, settings.swarm, settings.document)
+        plans = await asyncio.to_thread(pool_plans, self._context, settings)
         admins = await asyncio.to_thread(admin_uids, settings.security)
-        return pool_limits(settings), options, admins
+        return plans, admins
 
     async def prepare(self, loaded: Loaded, former: Parts | None) -> Parts:
         """Everything opened, started and tried, and nothing of it in use.
@@ -103,7 +102,7 @@ class Preparation:
         The error says why that cannot be; nothing is left open or running then.
         """
         settings = loaded.settings
-        limits, options, admins = await self.judge(loaded)
+        plans, admins = await self.judge(loaded)
         async with contextlib.AsyncExitStack() as undo:
             network = prepare_network_door(
                 settings.network, self._app, self._serving, None if former is None else former.network
@@ -112,12 +111,9 @@ class Preparation:
                 undo.callback(network.discard)
             logs = prepare_logs(settings.logging)
             undo.callback(logs.discard)
-            if former is not None and former.pool.options == options:
-                pool = former.pool
-            else:
-                pool = RunningPool(options, limits, self._worker_numbers, self._on_crash)
-                await pool.start()
-                undo.push_async_callback(pool.pool.stop)
+            swarm = Swarm(plans, None if former is None else former.swarm, self._worker_numbers, self._on_crash)
+            await swarm.start()
+            undo.push_async_callback(swarm.discard)
             if self._daemon.occupancy.closed:
                 raise ShuttingDown("the daemon is stopping and takes no new configuration")
             # From here to its use nothing waits, so nothing can come in between.
@@ -125,9 +121,8 @@ class Preparation:
         methods = Methods(
             1 if former is None else former.generation.number + 1,
             self._daemon,
-            MeasuredConversions(pool.pool, self._metrics, self._counts),
+            MeasuredPools(swarm, self._metrics, self._counts),
             admission_limits(settings),
-            held=pool.held,
             admins=admins,
         )
         token = settings.security.token
@@ -137,4 +132,4 @@ class Preparation:
             None if token is None else token.get_secret_value(),
             settings.metrics.enabled,
         )
-        return Parts(loaded, generation, pool, limits, network, logs)
+        return Parts(loaded, generation, swarm, network, logs)

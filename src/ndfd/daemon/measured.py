@@ -1,12 +1,14 @@
-"""The pool with its conversions measured: the pool knows of no metrics, and the doors cannot forget them."""
+"""The pools with their conversions measured: a pool knows of no metrics, and the doors cannot forget them."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConvertOptions
-from ndfd.server.methods import Conversions, Converted, OnPage
+from ndfd.server.methods import Conversions, Converted, OnPage, Pools
 from ndfd.telemetry.metrics import Metrics
 
 
@@ -47,3 +49,18 @@ class MeasuredConversions:
         self._counts.pages += result.report.pages
         self._metrics.converted(options.format, result.report, time.monotonic() - begun)
         return result
+
+
+class MeasuredPools:
+    """Gives out pools whose conversions are counted."""
+
+    def __init__(self, pools: Pools, metrics: Metrics, counts: Counts) -> None:
+        self._pools = pools
+        self._metrics = metrics
+        self._counts = counts
+
+    @contextlib.contextmanager
+    def held(self, name: str | None) -> Iterator[Conversions]:
+        """As the pools' own."""
+        with self._pools.held(name) as conversions:
+            yield MeasuredConversions(conversions, self._metrics, self._counts)

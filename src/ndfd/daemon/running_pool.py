@@ -4,45 +4,85 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
+import logging
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ndfd import platform
 from ndfd.daemon.probe import probe_document
 from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.crash import CrashReport
+from ndfd.model.pools import DEFAULT_POOL, Role
+from ndfd.model.sandbox import Sandbox
 from ndfd.server.occupancy import Held
-from ndfd.supervisor import Pool, PoolLimits, Zygote, ZygoteOptions
+from ndfd.supervisor import Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
+
+_log = logging.getLogger(__name__)
 
 #: Seconds for the built-in document: milliseconds of work, on a machine that may be busy.
 PROBE_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """What the configuration says of a pool."""
+
+    role: Role
+    #: How its workers are made.
+    options: ZygoteOptions
+    #: What it takes on.
+    limits: PoolLimits
 
 
 class RunningPool:
     """Serves the generations whose workers are made alike."""
 
     def __init__(
-        self,
-        options: ZygoteOptions,
-        limits: PoolLimits,
-        numbers: Iterator[int],
-        on_crash: Callable[[CrashReport], None],
+        self, name: str, plan: PoolPlan, numbers: Iterator[int], on_crash: Callable[[CrashReport], None]
     ) -> None:
-        #: How its workers are made.
-        self.options = options
-        self.pool = Pool(Zygote(options), limits, numbers=numbers, on_crash=on_crash)
+        """`numbers` are those that its workers get; `on_crash` is told of each that a document ended."""
+        self.name = name
+        self.role = plan.role
+        self._options = plan.options
+        self._zygote = Zygote(plan.options)
+        self.pool = Pool(self._zygote, plan.limits, numbers=numbers, on_crash=on_crash)
         #: Held by each request that needs it.
         self.held = Held()
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What confines its workers; None before it is started."""
+        return self._zygote.sandbox
+
+    def serves(self, plan: PoolPlan) -> bool:
+        """Whether its workers are made as this plan says; how many there are can be changed."""
+        return (self.role, self._options) == (plan.role, plan.options)
 
     async def start(self) -> None:
         """Returns when a worker has converted the built-in document; `WorkerStartFailed`, and nothing left, if not."""
         try:
             await self.pool.start()
+            _log_confinement(self.name, self.sandbox)
             await self._probe()
-        except BaseException:
+        except BaseException as error:
             await self.pool.stop()
+            if isinstance(error, NdfdError) and self.name != DEFAULT_POOL:
+                raise type(error)(f"pool {self.name}: {error}", hint=error.hint) from error
             raise
+
+    def snapshot(self) -> Snapshot:
+        """The pool at this moment, its workers told by its name and role."""
+        snapshot = self.pool.snapshot()
+        workers = (replace(worker, pool=self.name, role=self.role.value) for worker in snapshot.workers)
+        warnings = snapshot.warnings
+        if self.name != DEFAULT_POOL:
+            warnings = tuple(f"pool {self.name}: {warning}" for warning in warnings)
+        return dataclasses.replace(snapshot, workers=tuple(workers), warnings=warnings)
 
     async def retire(self, grace_s: float) -> None:
         """Serves those that hold it to their ends, with no more workers than they need, and stops.
@@ -56,7 +96,10 @@ class RunningPool:
         await self.pool.stop()
 
     async def _probe(self) -> None:
-        fd = platform.sealed_memfd("ndfd-probe", probe_document())
+        try:
+            fd = platform.sealed_memfd("ndfd-probe", probe_document())
+        except OSError as error:
+            raise WorkerStartFailed(f"no document can be put into memory: {error.strerror}") from error
         options = ConvertOptions(OutputFormat.TEXT, name="the built-in document", deadline_s=PROBE_LIMIT_S)
         try:
             result = await self.pool.convert(fd, options, uid=os.geteuid())
@@ -65,3 +108,17 @@ class RunningPool:
             raise WorkerStartFailed(f"no worker converts the built-in document: {error}") from error
         finally:
             os.close(fd)
+
+
+def _log_confinement(pool: str, sandbox: Sandbox | None) -> None:
+    assert sandbox is not None, "a pool that is started has measured it"
+    said = {
+        "seccomp_calls": sandbox.calls,
+        "landlock_abi": sandbox.landlock_abi,
+        "attempts_denied": len(sandbox.denied),
+        "pool": pool,
+    }
+    _log.info("workers are confined", extra=said)
+    if sandbox.missing:
+        lacking = {"missing": sandbox.missing, "pool": pool}
+        _log.warning("workers lack measures of confinement, as [sandbox] allow permits", extra=lacking)

@@ -28,6 +28,7 @@ from ndfd.document.kinds import mark_kinds
 from ndfd.document.page import read_page
 from ndfd.model.conversion import ConversionReport, ConvertOptions, OutputFormat, PageReport
 from ndfd.model.document import SCHEMA_VERSION, Document, OutlineItem, Page, PageStatus, Provenance, Source
+from ndfd.model.sandbox import Confinement
 from ndfd.native import IMPLEMENTATION, pdftext
 
 MEDIA_TYPE = "application/pdf"
@@ -40,16 +41,19 @@ OnPage = Callable[[PageReport], None]
 _engine_name = functools.cache(pdftext.engine_name)
 
 
-def convert(data: Any, options: ConvertOptions, on_page: OnPage | None = None) -> tuple[bytes, ConversionReport]:
+def convert(
+    data: Any, options: ConvertOptions, on_page: OnPage | None = None, confinement: Confinement | None = None
+) -> tuple[bytes, ConversionReport]:
     """Renders the document in `data` (a contiguous buffer) as `options` ask.
 
-    `on_page` is called with each page as it is read. The report's `rss_max_bytes` is left 0: the process knows it, not
-    this function. Raises the `DocumentError`s of ndfd.errors for what cannot be opened.
+    `on_page` is called with each page as it is read. `confinement` is this process's, for the record. The report's
+    `rss_max_bytes` is left 0: the process knows it, not this function. Raises the `DocumentError`s of ndfd.errors for
+    what cannot be opened.
     """
     started = time.process_time()
     with _no_cycles_sought(), pdftext.Document(data, options.password) as engine:
         drafts = _read(engine, on_page)
-        rendered = _render(engine, drafts, data, options)
+        rendered = _render(engine, drafts, data, options, confinement)
     problems = [
         PageReport(page.number, len(drafts), page.status, page.reasons)
         for page in drafts
@@ -84,7 +88,7 @@ def read(data: Any, options: ConvertOptions | None = None, on_page: OnPage | Non
     """The document in `data` as a record. Raises as `convert`."""
     options = options or ConvertOptions()
     with pdftext.Document(data, options.password) as engine:
-        return _record(engine, _read(engine, on_page), data, options)
+        return _record(engine, _read(engine, on_page), data, options, None)
 
 
 def _read(engine: pdftext.Document, on_page: OnPage | None) -> list[PageDraft]:
@@ -112,9 +116,15 @@ def settle(drafts: list[PageDraft], outline: list[pdftext.Outline]) -> None:
     mark_kinds(drafts, body_size(drafts))
 
 
-def _render(engine: pdftext.Document, drafts: list[PageDraft], data: Any, options: ConvertOptions) -> bytes:
+def _render(
+    engine: pdftext.Document,
+    drafts: list[PageDraft],
+    data: Any,
+    options: ConvertOptions,
+    confinement: Confinement | None,
+) -> bytes:
     if options.format is OutputFormat.JSON:
-        return msgspec.json.encode(_record(engine, drafts, data, options))
+        return msgspec.json.encode(_record(engine, drafts, data, options, confinement))
     pages: Iterator[Page] = map(page_of, drafts)
     if options.format is OutputFormat.MARKDOWN:
         pieces = markdown.render(pages)
@@ -126,7 +136,13 @@ def _render(engine: pdftext.Document, drafts: list[PageDraft], data: Any, option
     return (whole + "\n").encode("utf-8", "replace") if whole else b""
 
 
-def _record(engine: pdftext.Document, drafts: list[PageDraft], data: Any, options: ConvertOptions) -> Document:
+def _record(
+    engine: pdftext.Document,
+    drafts: list[PageDraft],
+    data: Any,
+    options: ConvertOptions,
+    confinement: Confinement | None,
+) -> Document:
     view = memoryview(data)
     digest = hashlib.sha256(view).hexdigest()
     outline = tuple(
@@ -140,5 +156,5 @@ def _record(engine: pdftext.Document, drafts: list[PageDraft], data: Any, option
         metadata=engine.metadata(),
         pages=tuple(map(page_of, drafts)),
         outline=outline,
-        provenance=Provenance(ndfd.__version__, _engine_name(), IMPLEMENTATION, digest),
+        provenance=Provenance(ndfd.__version__, _engine_name(), IMPLEMENTATION, digest, confinement),
     )

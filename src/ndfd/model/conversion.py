@@ -7,6 +7,7 @@ import enum
 import msgspec
 
 from ndfd.model.document import PageStatus
+from ndfd.model.sandbox import Confinement
 
 
 class OutputFormat(enum.StrEnum):
@@ -52,9 +53,14 @@ class ConvertOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str | None = None
     #: Seconds from acceptance until the conversion is killed; None for the daemon's default. Never above its maximum.
     deadline_s: float | None = None
+    #: The pool whose workers shall do it; None for the default one.
+    pool: str | None = None
 
     def __repr__(self) -> str:
-        return f"ConvertOptions(format={self.format.value!r}, name={self.name!r}, deadline_s={self.deadline_s!r})"
+        return (
+            f"ConvertOptions(format={self.format.value!r}, name={self.name!r}, deadline_s={self.deadline_s!r}, "
+            f"pool={self.pool!r})"
+        )
 
 
 class PageReport(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -84,3 +90,6 @@ class ConversionReport(msgspec.Struct, frozen=True, omit_defaults=True):
     rss_max_bytes: int
     #: Those pages that are not ok, with their reasons; at most 100, the counts above are whole.
     problems: tuple[PageReport, ...] = ()
+    #: What confined the worker. The supervisor's word, from before the worker had seen any document: whatever a worker
+    #: says here is replaced.
+    sandbox: Confinement | None = None

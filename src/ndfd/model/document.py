@@ -14,7 +14,9 @@ from typing import Any
 
 import msgspec
 
-SCHEMA_VERSION = "1.0"
+from ndfd.model.sandbox import Confinement
+
+SCHEMA_VERSION = "1.1"
 
 BBox = tuple[float, float, float, float]
 
@@ -153,6 +155,10 @@ class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
     native: str
     #: SHA-256 of the input bytes, hexadecimal.
     sha256: str
+    #: What confined the process that read the document, as it was measured before it had seen one; absent where nothing
+    #: did. Like all of the record it is written by that process: whoever does not trust it asks for the conversion's
+    #: report, whose `sandbox` is the daemon's own word.
+    sandbox: Confinement | None = None
 
 
 class Source(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,8 @@ import enum
 
 import msgspec
 
+from ndfd.model.sandbox import Sandbox
+
 
 class WorkerState(enum.StrEnum):
     """The states of a worker process as its supervisor sees it."""
@@ -13,6 +15,8 @@ class WorkerState(enum.StrEnum):
     STARTING = "starting"
     IDLE = "idle"
     BUSY = "busy"
+    #: Busy, and takes no other conversion.
+    DRAINING = "draining"
     DYING = "dying"
     DEAD = "dead"
 
@@ -36,6 +40,24 @@ class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     pages: int | None = None
     #: Seconds it has worked on that document.
     busy_s: float | None = None
+    #: Name and role of the pool that it is of; empty where only one pool is looked at.
+    pool: str = ""
+    role: str = ""
+
+
+class PoolStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A pool of workers that callers may name."""
+
+    name: str
+    #: What its workers do: "extractor".
+    role: str
+    #: Workers that it keeps when there is nothing to do, and has at most.
+    workers_min: int
+    workers_max: int
+    #: Conversions that wait for one of its workers.
+    queued: int
+    #: Why no worker can be started, while that is so.
+    error: str | None = None
 
 
 class EngineStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,3 +92,7 @@ class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     config_hash: str
     #: What an operator should know and mend; empty when all is well.
     warnings: tuple[str, ...] = ()
+    #: Those of the configuration that holds, the default one first; workers of others are on their way out.
+    pools: tuple[PoolStatus, ...] = ()
+    #: What confines the workers, as it was measured before the first of them; absent before that.
+    sandbox: Sandbox | None = None

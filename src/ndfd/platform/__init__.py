@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, SocketDirs, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, Pressure, SocketDirs, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 
 if sys.platform == "linux":
@@ -40,10 +40,16 @@ usable_cpus = _host.usable_cpus
 usable_memory = _host.usable_memory
 allowed_cpus = _host.allowed_cpus
 run_on_cpus = _host.run_on_cpus
+pressure = _host.pressure
+add_nice = _host.add_nice
 user_id = _host.user_id
+host = _host.host
+allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
+separate_zygote = _host.separate_zygote
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
+seen_confinement = _host.seen_confinement
 system_call_name = _host.system_call_name
 
 __all__ = [
@@ -53,8 +59,11 @@ __all__ = [
     "LocalListener",
     "Message",
     "Peer",
+    "Pressure",
     "SocketDirs",
     "WorkerLimits",
+    "add_nice",
+    "allocator_environment",
     "allowed_cpus",
     "channel_from_descriptor",
     "channel_pair",
@@ -63,6 +72,7 @@ __all__ = [
     "fallback_font_dirs",
     "font_roots",
     "forget_environment",
+    "host",
     "is_sealed",
     "is_system_service",
     "kill",
@@ -72,11 +82,14 @@ __all__ = [
     "memfd",
     "peer_identity",
     "pidfd",
+    "pressure",
     "reap",
     "resident_bytes",
     "run_on_cpus",
     "seal",
     "sealed_memfd",
+    "seen_confinement",
+    "separate_zygote",
     "socket_dirs",
     "system_call_name",
     "usable_cpus",

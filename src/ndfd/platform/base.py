@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
+import platform
 import socket
 import stat
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NotSupported, SocketError
-from ndfd.model.sandbox import Sandbox
+from ndfd.model.host import Host
+from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
+from ndfd.platform.cjk_fonts import CJK_FONT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,16 @@ class WorkerLimits:
 
     #: Address space of the process, and size of any file or memfd it writes.
     memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How long processes waited for what they needed, in per cent of the last ten seconds."""
+
+    #: The time in which at least one could run and had no CPU.
+    cpu_percent: float
+    #: The time in which at least one waited for memory: for a page to be freed, or read back.
+    memory_percent: float
 
 
 #: The number that the descriptor of a worker's channel must have when it confines itself.
@@ -131,7 +143,7 @@ class Platform:
             # Unreadable folders are passed over: os.walk's default.
             for folder, subfolders, files in os.walk(root):
                 subfolders.sort()
-                if any(_CJK_FONT.match(name) for name in files):
+                if any(CJK_FONT.match(name) for name in files):
                     found[Path(folder)] = None
         return tuple(found)
 
@@ -252,12 +264,40 @@ class Platform:
         """
         raise self._lacks("a choice of CPUs")
 
+    def add_nice(self, increment: int) -> bool:
+        """Adds to the nice value of this process, and of every one that it starts from now on (nice(2)).
+
+        False, with the value as it was, when this process may not take so much from it.
+        """
+        if increment == 0:
+            return True
+        raise self._lacks("priorities of processes")
+
     def usable_memory(self) -> int:
         """Bytes of memory that this process and its children could use at most."""
         # Not at the top: every client imports this module, and few ask.
         import psutil  # type: ignore[import-untyped]  # It ships none.
 
         return int(psutil.virtual_memory().total)
+
+    def host(self) -> Host:
+        """What this machine gives a daemon that this process's user starts here."""
+        machine = platform.uname()
+        return Host(
+            system=f"{self.name} {machine.release} on {machine.machine}",
+            cpus=self.usable_cpus(),
+            memory_bytes=self.usable_memory(),
+            descriptors=None,
+            descriptors_max=None,
+            processes=None,
+            processes_used=None,
+            user_namespaces=None,
+            clock_synchronized=None,
+        )
+
+    def pressure(self) -> Pressure | None:
+        """How short CPUs and memory are, on the machine or for this process; None where the system does not say."""
+        return None
 
     def user_id(self, name: str) -> int:
         """The number of a user; KeyError for one that this machine does not know."""
@@ -266,9 +306,23 @@ class Platform:
 
         return pwd.getpwnam(name).pw_uid
 
+    def allocator_environment(self, environment: Mapping[str, str], *, huge_pages: bool) -> Mapping[str, str]:
+        """The environment in which a process keeps the memory that it frees, for its next buffers, up to a bound.
+
+        With `huge_pages` it asks for huge ones. Where the allocator cannot be told so, the environment as it is.
+        """
+        return environment
+
     def forget_environment(self) -> None:
         """Empties the environment of this process, and what others see of it: it may hold secrets."""
         raise self._lacks("a way to forget the environment")
+
+    def separate_zygote(self) -> tuple[str, ...]:
+        """Keeps this process and its later children apart from the rest of the system, where that costs nothing.
+
+        Returns by what. It must have one thread.
+        """
+        return ()
 
     def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
         """Takes from this process, for good, what a worker does not need, before it sees a byte of a document.
@@ -284,6 +338,10 @@ class Platform:
         `WorkerStartFailed` when a confined process cannot live.
         """
         raise self._lacks("confinement for workers")
+
+    def seen_confinement(self, pid: int) -> Seen | None:
+        """The kernel's word on a process, which the process cannot forge; None where it cannot be had."""
+        return None
 
     def system_call_name(self, number: int) -> str:
         """Of the system call with this number, for messages."""
@@ -325,50 +383,3 @@ def _reason(error: OSError, path: Path) -> str:
         # on Linux (unix(7)), 103 on macOS.
         return f"the path is too long for a local socket ({len(os.fsencode(path))} bytes)"
     return error.strerror
-
-
-def _pattern(names: Sequence[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?:{'|'.join(names)}).*\.(?:tt[cf]|ot[cf]|dfont)\Z", re.IGNORECASE)
-
-
-#: Beginnings of the file names of fonts that are known to cover CJK, as distributions and vendors ship them.
-_CJK_FONT = _pattern(
-    (
-        "DroidSansFallback",
-        r"Noto(?:Sans|Serif)(?:Mono)?(?:CJK|SC|TC|HK|JP|KR)",
-        r"SourceHan(?:Sans|Serif|Mono)",
-        "wqy-",
-        "uming",
-        "ukai",
-        r"ipa[gm](?:p|ui)?(?=\.)",
-        "ipaex",
-        "Takao",
-        r"VL-(?:P)?Gothic",
-        "Nanum",
-        "Baekmuk",
-        "UnBatang",
-        "unifont",
-        # macOS
-        "PingFang",
-        "Hiragino",
-        "ヒラギノ",
-        "STHeiti",
-        "Songti",
-        "AppleSDGothicNeo",
-        "AppleGothic",
-        "Arial Unicode",
-        # Windows
-        "msyh",
-        "simsun",
-        "simhei",
-        "msjh",
-        "mingliu",
-        "msgothic",
-        "msmincho",
-        "meiryo",
-        "YuGoth",
-        "malgun",
-        "batang",
-        "gulim",
-    )
-)

@@ -23,8 +23,9 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from ndfd.errors import WorkerStartFailed
-from ndfd.model.sandbox import Sandbox
-from ndfd.platform import linux_landlock, linux_sandbox, linux_syscalls
+from ndfd.model.measures import ordered
+from ndfd.model.sandbox import SECCOMP_FILTER, Sandbox, Seen
+from ndfd.platform import linux_landlock, linux_rules, linux_sandbox, linux_syscalls
 from ndfd.platform.base import WORKER_CHANNEL_FD, WorkerLimits
 from ndfd.platform.channel import Channel
 
@@ -38,6 +39,11 @@ _RLIMITS = {
 
 _REPORT_MAX_BYTES = 4096
 _CLONE_NEWUSER = 0x10000000
+#: How confinement stops: filters kill or refuse, Landlock and limits refuse. EAFNOSUPPORT: there is no TCP to reach.
+#: Any other error, such as that of a connection nobody answers, shows that the attempt was really made.
+_STOPPED = frozenset({"killed", "EACCES", "EPERM", "ENOSYS", "EAGAIN", "EAFNOSUPPORT"})
+#: What of Landlock an attempt is against, where it is not the first version.
+_LANDLOCK_PARTS = {"connect": "landlock-tcp", "signal": "landlock-scopes"}
 #: A port that is not listened at, on this machine.
 _NOBODY = ("127.0.0.1", 9)
 
@@ -57,14 +63,49 @@ def measure(limits: WorkerLimits) -> Sandbox:
     attempts = [each for each in _ATTEMPTS if not (each.landlock_alone and _lacks_landlock_for(each, sandbox))]
     # All at once: what takes time is that each copies the page tables of this process.
     children = [(attempt, _fork(partial(_try, attempt, limits))) for attempt in attempts]
-    denied, missing = [], list(sandbox.missing)
+    denied, passed, missing = [], [], set(sandbox.missing)
     for attempt, pid in children:
-        how = _stopped_by(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        if how is None:
-            missing.append(f"stops-{attempt.name}")
-        else:
+        how = _became(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        if how in _STOPPED:
             denied.append(f"{attempt.name}: {how}")
-    return msgspec.structs.replace(sandbox, denied=tuple(denied), missing=tuple(missing))
+        else:
+            passed.append(f"{attempt.name}: {how}" if how else attempt.name)
+            # It may be in force by its word; it has no effect.
+            missing.add(_measure_against(attempt))
+    return msgspec.structs.replace(
+        sandbox,
+        calls=0 if "seccomp" in missing else sandbox.calls,
+        landlock_abi=0 if "landlock" in missing else sandbox.landlock_abi,
+        denied=tuple(denied),
+        passed=tuple(passed),
+        missing=ordered(missing),
+    )
+
+
+def seen(pid: int) -> Seen | None:
+    """/proc/PID/status, which everyone may read; None where it does not tell of this process.
+
+    Where nobody has mounted it; where it hides others' processes (hidepid=2), and a confined one is others'; where it
+    is that of another PID namespace, in which the number means another process.
+    """
+    try:
+        if Path("/proc/self").readlink().name != str(os.getpid()):
+            return None
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    said = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    try:
+        filters = said.get("Seccomp_filters")
+        return Seen(
+            no_new_privs=said["NoNewPrivs"] == "1",
+            # Not there on a kernel without filters.
+            seccomp=int(said.get("Seccomp", "0")),
+            seccomp_filters=None if filters is None else int(filters),
+            capabilities=int(said["CapEff"], 16),
+        )
+    except (KeyError, ValueError):
+        return None
 
 
 def _in_force(limits: WorkerLimits) -> Sandbox:
@@ -81,22 +122,33 @@ def _in_force(limits: WorkerLimits) -> Sandbox:
             pid = _fork(report)
         try:
             message = ours.receive()
-            said_by_kernel = _status(pid)
+            by_kernel = seen(pid)
         finally:
             ours.close()
             exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if message is None:
         raise WorkerStartFailed(f"a process that confines itself as a worker does ended with status {exit_code}")
-    sandbox = msgspec.msgpack.decode(message.data, type=Sandbox)
-    missing = sandbox.missing
-    if not said_by_kernel:
-        missing = (*missing, "proc")
+    return _judged(msgspec.msgpack.decode(message.data, type=Sandbox), by_kernel)
+
+
+def _judged(inside: Sandbox, by_kernel: Seen | None) -> Sandbox:
+    """What a confined process says of itself, with the kernel's word, which counts for more."""
+    if by_kernel is None:
+        # Whether the filter is in force is not known by any word, but by what it stops.
+        return msgspec.structs.replace(inside, missing=ordered((*inside.missing, "proc")))
+    missing = {
+        *inside.missing,
+        *(() if by_kernel.no_new_privs else ("no_new_privs",)),
+        *(() if by_kernel.seccomp == SECCOMP_FILTER else ("seccomp",)),
+        *(("capabilities",) if by_kernel.capabilities else ()),
+    }
     return msgspec.structs.replace(
-        sandbox,
-        seccomp=int(said_by_kernel.get("Seccomp", "0")),
-        seccomp_filters=int(said_by_kernel.get("Seccomp_filters", "0")),
-        capabilities=int(said_by_kernel.get("CapEff", "0"), 16),
-        missing=missing,
+        inside,
+        no_new_privs=by_kernel.no_new_privs,
+        seccomp=by_kernel.seccomp,
+        seccomp_filters=by_kernel.seccomp_filters,
+        capabilities=by_kernel.capabilities,
+        missing=ordered(missing),
     )
 
 
@@ -105,25 +157,27 @@ def _report(channel: Channel, limits: WorkerLimits) -> None:
     missing = linux_sandbox.confine_but_for_calls(limits)
     machine = linux_syscalls.this_machine()
     inside = Sandbox(
-        no_new_privs=linux_sandbox.prctl(linux_sandbox.PR_GET_NO_NEW_PRIVS) == 1,
-        dumpable=linux_sandbox.prctl(linux_sandbox.PR_GET_DUMPABLE) != 0,
+        no_new_privs="no_new_privs" not in missing,
+        dumpable="dumpable" in missing,
         landlock_abi=0 if machine is None or "landlock" in missing else linux_landlock.abi(machine),
-        mdwe="mdwe" not in missing and linux_sandbox.prctl(linux_sandbox.PR_GET_MDWE) == 1,
+        mdwe="mdwe" not in missing,
+        capabilities=_capabilities(),
         rlimits={name: resource.getrlimit(which)[0] for name, which in _RLIMITS.items()},
     )
-    missing += linux_sandbox.filter_calls()
-    channel.send(msgspec.msgpack.encode(msgspec.structs.replace(inside, missing=missing)))
+    unfiltered = linux_sandbox.filter_calls()
+    calls = 0 if unfiltered or machine is None else len(linux_rules.allowed_calls() & machine.numbers.keys())
+    said = msgspec.structs.replace(inside, calls=calls, missing=(*missing, *unfiltered))
+    channel.send(msgspec.msgpack.encode(said))
     # Until the parent has looked.
     channel.receive()
 
 
-def _status(pid: int) -> dict[str, str]:
-    """Of /proc/PID/status, which everyone may read; empty where there is no /proc."""
+def _capabilities() -> int:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return linux_sandbox.capabilities()
     except OSError:
-        return {}
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        # Nobody says: the kernel is asked from outside, and until then it is every one of 64.
+        return 2**64 - 1
 
 
 def _fork(act: Callable[[], object]) -> int:
@@ -148,23 +202,32 @@ def _end(act: Callable[[], object]) -> NoReturn:
 
 def _try(attempt: _Attempt, limits: WorkerLimits) -> None:
     if attempt.landlock_alone:
-        linux_sandbox.prctl(linux_sandbox.PR_SET_NO_NEW_PRIVS, 1)
+        with contextlib.suppress(OSError):
+            linux_sandbox.prctl(linux_sandbox.PR_SET_NO_NEW_PRIVS, 1)
         linux_sandbox.close_paths()
     else:
         linux_sandbox.confine(limits)
     attempt.act()
 
 
-def _stopped_by(exit_code: int) -> str | None:
+def _became(exit_code: int) -> str:
+    """ "killed", the name of the error, or nothing when nothing stopped it."""
     if exit_code == -signal.SIGSYS:
         return "killed"
-    return errno.errorcode.get(exit_code) if exit_code > 0 else None
+    if exit_code < 0:
+        return f"signal {-exit_code}"
+    return errno.errorcode.get(exit_code, str(exit_code)) if exit_code else ""
+
+
+def _measure_against(attempt: _Attempt) -> str:
+    if attempt.landlock_alone:
+        return _LANDLOCK_PARTS.get(attempt.name.removesuffix("-by-landlock"), "landlock")
+    return "seccomp"
 
 
 def _lacks_landlock_for(attempt: _Attempt, sandbox: Sandbox) -> bool:
     """It is missing already, and need not be tried to be known."""
-    needed = {"connect": "landlock-tcp", "signal": "landlock-scopes"}.get(attempt.name.split("-by-")[0], "landlock")
-    return not {"landlock", needed}.isdisjoint(sandbox.missing)
+    return not {"landlock", _measure_against(attempt)}.isdisjoint(sandbox.missing)
 
 
 def _checked(result: int) -> None:

@@ -21,6 +21,19 @@ def memory_limit(root: Path = Path("/")) -> int | None:
     return min(limits) if limits else None
 
 
+def unified_group(root: Path = Path("/")) -> Path | None:
+    """The folder of the group in the hierarchy of version 2, where it is mounted."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith("0::"):
+            folder = root / "sys/fs/cgroup" / line.removeprefix("0::").lstrip("/")
+            return folder if (folder / "cgroup.controllers").is_file() else None
+    return None
+
+
 def _groups(root: Path, controller: str) -> list[Path]:
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()

@@ -15,7 +15,7 @@ import os
 import resource
 
 from ndfd.platform.base import WORKER_CHANNEL_FD
-from ndfd.platform.linux_seccomp import Below, Is, Rule
+from ndfd.platform.linux_seccomp import ALLOW, Below, Is, Rule
 
 #: A descriptor with a number from here on can be had but not used: it cannot be written to, mapped or sealed. What the
 #: memory of memfds comes to is bounded by that. Standard input to error, the channel, the document, its duplicate and
@@ -28,9 +28,10 @@ _READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 _HINTS = 0x4000 | 0x20000
 _ALL_BITS = 0xFFFFFFFF
 _MREMAP_MAYMOVE = 1
+_MADV_HUGEPAGE = 14
 _AT_EMPTY_PATH = 0x1000
-# linux/futex.h, each with FUTEX_PRIVATE_FLAG: WAIT, WAKE, WAIT_BITSET, the last by the wall clock as well.
-_FUTEX_OPERATIONS = (0x80, 0x81, 0x89, 0x189)
+# linux/futex.h: FUTEX_WAKE | FUTEX_PRIVATE_FLAG.
+_FUTEX_WAKE_PRIVATE = 0x81
 # asm-generic/ioctls.h; the second is what isatty(3) asks since glibc 2.42.
 _TCGETS, _TCGETS2 = 0x5401, 0x802C542A
 _PR_SET_VMA = 0x53564D41
@@ -45,6 +46,11 @@ def worker_rules(pid: int) -> tuple[Rule, ...]:
     return (*_ALLOWED, Rule("tgkill", (Is(0, pid), Is(1, pid))), *_FAIL)
 
 
+def allowed_calls() -> frozenset[str]:
+    """The names of the calls that a worker may make, some with certain arguments only."""
+    return frozenset(rule.call for rule in worker_rules(0) if rule.action == ALLOW)
+
+
 _ALLOWED = (
     # Memory: its own, without execution; and a descriptor's (the document's), shared, read only.
     Rule("brk"),
@@ -54,6 +60,7 @@ _ALLOWED = (
     ),
     Rule("mmap", (Is(2, mmap.PROT_READ), Is(3, mmap.MAP_SHARED), Below(4, USABLE_FDS))),
     Rule("munmap"),
+    Rule("madvise", (Is(2, _MADV_HUGEPAGE),)),  # For more of the heap, with [swarm] huge_pages.
     Rule("mremap", (Is(3, _MREMAP_MAYMOVE),)),  # realloc(3) of a large block.
     # The channel: a job in, frames and the result out.
     Rule("recvmsg", (_CHANNEL,)),
@@ -77,8 +84,8 @@ _ALLOWED = (
     Rule("setitimer", (Is(0, _ITIMER_REAL),)),
     # The limit of its CPU time, which each job has anew. What a job makes of its own is bounded by its deadline.
     Rule("prlimit64", (Is(0, 0), Is(1, resource.RLIMIT_CPU))),
-    # Locks of the libraries, which nobody else holds.
-    *(Rule("futex", (Is(1, operation),)) for operation in _FUTEX_OPERATIONS),
+    # What the libraries do when they let go of a lock. There is one thread, so that nobody ever waits for one.
+    Rule("futex", (Is(1, _FUTEX_WAKE_PRIVATE),)),
     # abort(3), by which PDFium ends at its wits' end: so that the cause reads SIGABRT. tgkill: to itself alone.
     Rule("rt_sigprocmask"),
     Rule("getpid"),

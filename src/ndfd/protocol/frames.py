@@ -13,11 +13,14 @@ import msgspec
 
 from ndfd.errors import WorkerProtocolError
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.printable import printable
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 
 #: Room for a report of 100 bad pages; small enough for one socket buffer (net.core.wmem_default is 208 KiB).
 MAX_FRAME_BYTES = 64 * 1024
+#: Of the reason why a frame is malformed.
+_ERROR_MAX_CHARACTERS = 300
 #: That any frame may bring; `Spawned` brings as many.
 MAX_DESCRIPTORS = 2
 
@@ -81,6 +84,10 @@ class Job(msgspec.Struct, frozen=True, tag="job"):
     cpu_s: float | None = None
 
 
+class Confined(msgspec.Struct, frozen=True, tag="confined"):
+    """Worker to supervisor, first and once: it has confined itself, and has been given no document."""
+
+
 class JobPage(msgspec.Struct, frozen=True, tag="job_page"):
     """Worker to supervisor: a page is finished."""
 
@@ -117,10 +124,12 @@ class Violation(msgspec.Struct, frozen=True, tag="violation"):
 
 FromZygote = ZygoteReady | ZygoteFailed | Spawned | SpawnFailed | Exited
 ToZygote = Spawn
+#: From a worker until it is given documents, and from then on.
+FromFreshWorker = Confined
 FromWorker = JobPage | JobDone | JobFailed | Violation
 ToWorker = Job
 
-Frame = FromZygote | ToZygote | FromWorker | ToWorker
+Frame = FromZygote | ToZygote | FromFreshWorker | FromWorker | ToWorker
 
 _encoder = msgspec.msgpack.Encoder()
 
@@ -147,8 +156,14 @@ class FrameDecoder(Generic[T]):
         self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(frames)
 
     def decode(self, data: bytes) -> T:
-        """One frame; `WorkerProtocolError` for anything else."""
+        """One frame; `WorkerProtocolError` for anything else.
+
+        Not only msgspec's own errors: text that is not UTF-8 is a UnicodeDecodeError, nesting without end a
+        RecursionError. Any that got past here would leave the sender alive and its descriptors open.
+        """
         try:
             return self._decoder.decode(data)
-        except msgspec.MsgspecError as error:
-            raise WorkerProtocolError(f"a frame of {len(data)} bytes is malformed: {error}") from error
+        except Exception as error:  # noqa: BLE001 - whatever hostile bytes make of it
+            # It quotes what was sent.
+            said = printable(str(error), _ERROR_MAX_CHARACTERS)
+            raise WorkerProtocolError(f"a frame of {len(data)} bytes is malformed: {said}") from None

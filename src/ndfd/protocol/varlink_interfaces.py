@@ -49,9 +49,12 @@ class Convert(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     #: Milliseconds until the conversion is given up.
     deadline_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
     reply: ReplyKind | None = None
+    #: Name of the pool whose workers shall do it.
+    pool: str | None = None
 
     def __repr__(self) -> str:
-        return f"Convert({self.document!r}, format={self.format!r}, name={self.name!r}, reply={self.reply!r})"
+        asked = f"format={self.format!r}, name={self.name!r}, reply={self.reply!r}, pool={self.pool!r}"
+        return f"Convert({self.document!r}, {asked})"
 
 
 class ConvertReply(msgspec.Struct, frozen=True, omit_defaults=True):

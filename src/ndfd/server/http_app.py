@@ -31,6 +31,7 @@ from ndfd.server.http_request import (
     declared_size,
     reload_dry_run,
 )
+from ndfd.server.http_sandbox import SANDBOX_HEADER, sandbox_field
 from ndfd.server.intake import Intake
 from ndfd.server.methods import Admission, Converted
 from ndfd.server.pending import PendingConversion
@@ -146,7 +147,7 @@ class _Routes:
         size_bytes = declared_size(request.headers.get("content-length"))
         try:
             with (
-                generation.methods.admitted(peer, size_bytes) as admission,
+                generation.methods.admitted(peer, size_bytes, options.pool) as admission,
                 Intake(generation.methods.limits.document_max_bytes) as intake,
             ):
                 await _receive(request, intake, generation.door.stall_s)
@@ -212,6 +213,8 @@ class MemfdResponse:
             (b"ndfd-pages-partial", str(report.pages_partial).encode()),
             (b"ndfd-pages-failed", str(report.pages_failed).encode()),
         ]
+        if report.sandbox is not None:
+            self._headers.append((SANDBOX_HEADER.lower().encode(), sandbox_field(report.sandbox).encode()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -7,7 +7,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from ndfd.errors import ConfigError, NdfdError, NotAuthenticated, NotPermitted, ShuttingDown, error_classes
+from ndfd.errors import (
+    ConfigError,
+    NdfdError,
+    NotAuthenticated,
+    NotPermitted,
+    SandboxIncomplete,
+    ShuttingDown,
+    error_classes,
+)
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import OutputFormat
 from ndfd.model.crash import Crashes
@@ -16,6 +24,7 @@ from ndfd.model.status import DaemonStatus
 from ndfd.server.http_problem import MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 from ndfd.server.http_problem import Problem
 from ndfd.server.http_request import GENERATION_HEADER, PASSWORD_HEADER
+from ndfd.server.http_sandbox import SANDBOX_HEADER
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -121,7 +130,7 @@ def _reload() -> dict[str, Any]:
         "parameters": [_query("dry_run", {"type": "boolean"}, "Only say what would change")],
         "responses": {
             "200": _json("What changed", _ref("ReloadReport")),
-            **_problems(ConfigError, NotPermitted, ShuttingDown),
+            **_problems(ConfigError, NotPermitted, SandboxIncomplete, ShuttingDown),
         },
     }
 
@@ -146,6 +155,7 @@ def _convert() -> dict[str, Any]:
                 {"type": "number", "exclusiveMinimum": 0},
                 "Seconds until the conversion is given up",
             ),
+            _query("pool", {"type": "string"}, "The pool of workers that shall do it; else the default one"),
             {
                 "name": PASSWORD_HEADER,
                 "in": "header",
@@ -166,6 +176,11 @@ def _convert() -> dict[str, Any]:
                     "Ndfd-Pages": _count("Pages of the document"),
                     "Ndfd-Pages-Partial": _count("Those of which something is missing"),
                     "Ndfd-Pages-Failed": _count("Those of which everything is missing"),
+                    SANDBOX_HEADER: {
+                        "description": "What confined the worker, by the daemon's own word: a Structured Field "
+                        "(RFC 9651), as in `calls=31, landlock-abi=7, denied=13, missing=(), verified`",
+                        "schema": {"type": "string"},
+                    },
                 },
                 "content": {form.media_type: {"schema": _rendering(form)} for form in OutputFormat},
             },

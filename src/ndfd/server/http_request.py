@@ -11,7 +11,7 @@ PASSWORD_HEADER = "Ndfd-Password"  # noqa: S105 - the name of a header, not a pa
 #: Of every answer: which of the daemon's configurations served the request.
 GENERATION_HEADER = "Ndfd-Generation"
 
-_PARAMETERS = ("format", "name", "deadline")
+_PARAMETERS = ("format", "name", "deadline", "pool")
 _BY_MEDIA_TYPE = {form.media_type.partition(";")[0]: form for form in OutputFormat}
 _FORMATS = ", ".join(OutputFormat)
 #: The same way in words, for hints.
@@ -40,6 +40,7 @@ def convert_options(query: Iterable[tuple[str, str]], headers: Mapping[str, str]
         password=_password(headers.get(PASSWORD_HEADER)),
         name=given.get("name"),
         deadline_s=_deadline(given.get("deadline")),
+        pool=given.get("pool"),
     )
 
 

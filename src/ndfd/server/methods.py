@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,11 +16,12 @@ from ndfd.errors import ShuttingDown, UsageError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
+from ndfd.model.pools import DEFAULT_POOL
 from ndfd.model.status import DaemonStatus, WorkerState
 from ndfd.platform import Peer
 from ndfd.server.access import ACCESS, Rule, administrators, check_access
 from ndfd.server.intake import document_size
-from ndfd.server.occupancy import Held, Occupancy
+from ndfd.server.occupancy import Occupancy
 
 OnPage = Callable[[PageReport], None]
 
@@ -58,6 +60,16 @@ class Conversions(Protocol):
         """
 
 
+class Pools(Protocol):
+    """Whose workers can be asked for."""
+
+    def held(self, name: str | None) -> AbstractContextManager[Conversions]:
+        """The pool of this name, or the default one, which goes on for as long as it is held, whatever a reload does.
+
+        `PoolUnknown` names those that there are.
+        """
+
+
 class Configurations(Protocol):
     """Who keeps the daemon's configuration."""
 
@@ -92,25 +104,22 @@ class Methods:
         self,
         generation: int,
         daemon: Daemon,
-        conversions: Conversions,
+        pools: Pools,
         limits: Limits,
         *,
-        held: Held | None = None,
         admins: frozenset[int] = frozenset(),
         access: Mapping[str, Rule] = ACCESS,
     ) -> None:
-        """`held` is held for as long as a request needs `conversions`."""
         self.generation = generation
         self.limits = limits
         self._daemon = daemon
-        self._conversions = conversions
-        self._held = held or Held()
+        self._pools = pools
         self._admins = admins
         self._access = access
 
     @contextlib.contextmanager
-    def admitted(self, peer: Peer, size_bytes: int | None) -> Iterator[Admission]:
-        """Takes one conversion on for the length of the block, or refuses it.
+    def admitted(self, peer: Peer, size_bytes: int | None, pool: str | None = None) -> Iterator[Admission]:
+        """Takes one conversion on for the length of the block, for this pool, or refuses it.
 
         `size_bytes` is None for a document that is still to come. It is received within the block: a document on its
         way takes memory, so it has its place among the conversions.
@@ -119,10 +128,11 @@ class Methods:
         occupancy = self._daemon.occupancy
         if occupancy.closed:
             raise ShuttingDown("the daemon is stopping and takes no new documents")
-        usage = Usage(conversions=occupancy.conversions, conversions_of_user=occupancy.of_user(peer.uid))
-        admit(Spec(size_bytes), peer, usage, self.limits)
-        with occupancy.one_more(peer.uid), self._held:
-            yield Admission(self._conversions, peer, self.limits)
+        with self._pools.held(pool) as conversions:
+            usage = Usage(conversions=occupancy.conversions, conversions_of_user=occupancy.of_user(peer.uid))
+            admit(Spec(size_bytes), peer, usage, self.limits)
+            with occupancy.one_more(peer.uid):
+                yield Admission(conversions, peer, self.limits)
 
     def status(self, peer: Peer) -> DaemonStatus:
         """What the daemon says of itself."""
@@ -149,11 +159,18 @@ class Methods:
         return await self._daemon.configurations.reload(dry_run=dry_run)
 
     def healthy(self) -> bool:
-        """Whether a document handed in now would be converted: a worker works, and the daemon is not stopping."""
-        working = (WorkerState.IDLE, WorkerState.BUSY)
-        return not self._daemon.occupancy.closed and any(
-            worker.state in working for worker in self._daemon.status().workers
-        )
+        """Whether a document handed in now, for no pool by name, would be converted, and the daemon is not stopping.
+
+        It would where a worker works, or where none is needed when there is nothing to do and none has failed to start.
+        """
+        if self._daemon.occupancy.closed:
+            return False
+        status = self._daemon.status()
+        working = {worker.pool for worker in status.workers if worker.state in (WorkerState.IDLE, WorkerState.BUSY)}
+        default = next((pool for pool in status.pools if pool.name == DEFAULT_POOL), None)
+        if default is None:
+            return False
+        return default.name in working or (default.workers_min == 0 and default.error is None)
 
     def _check_access(self, method: str, peer: Peer) -> None:
         check_access(method, peer, self._admins, self._access)

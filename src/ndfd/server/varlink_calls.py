@@ -173,7 +173,8 @@ class VarlinkCalls:
     async def _convert(self, exchange: Exchange) -> None:
         with contextlib.ExitStack() as stack:
             document_fd, options, kind = self._open(exchange, stack)
-            admission = stack.enter_context(exchange.methods.admitted(exchange.peer, document_size(document_fd)))
+            size_bytes = document_size(document_fd)
+            admission = stack.enter_context(exchange.methods.admitted(exchange.peer, size_bytes, options.pool))
             async with (
                 cancelled_on_hangup(exchange.stream.sock),
                 _converted(exchange, admission, document_fd, options) as result,
@@ -191,6 +192,7 @@ class VarlinkCalls:
             password=asked.password,
             name=asked.name,
             deadline_s=None if asked.deadline_ms is None else asked.deadline_ms / 1000,
+            pool=asked.pool,
         )
         document_fd = stack.enter_context(_document(exchange, asked.document))
         return document_fd, options, asked.reply or ReplyKind.INLINE

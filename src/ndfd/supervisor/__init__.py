@@ -1,9 +1,11 @@
 """The pool of workers: who converts what, what becomes of a worker, and what a caller is told when one fails."""
 
+from ndfd.supervisor.assignment import Reuse
+from ndfd.supervisor.confinement import require
 from ndfd.supervisor.conversion import Result
 from ndfd.supervisor.pool import Pool
 from ndfd.supervisor.snapshot import Snapshot
 from ndfd.supervisor.staffing import PoolLimits
 from ndfd.supervisor.zygote import Zygote, ZygoteOptions
 
-__all__ = ["Pool", "PoolLimits", "Result", "Snapshot", "Zygote", "ZygoteOptions"]
+__all__ = ["Pool", "PoolLimits", "Result", "Reuse", "Snapshot", "Zygote", "ZygoteOptions", "require"]

@@ -12,6 +12,7 @@ from ndfd.errors import (
     ConversionCpuLimit,
     ConversionOutOfMemory,
     ConversionTimeout,
+    DocumentChanged,
     DocumentError,
     NdfdError,
     SandboxViolation,
@@ -19,6 +20,7 @@ from ndfd.errors import (
     WorkerProtocolError,
 )
 from ndfd.model.crash import CrashCause, CrashReport, Stage
+from ndfd.model.status import EngineStatus
 from ndfd.supervisor.conversion import Conversion
 from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.spawner import End
@@ -41,6 +43,9 @@ _MEMORY_USED_UP = 0.8
 def blame(conversion: Conversion, end: End, call: int | None) -> NdfdError:
     """The error for a conversion whose worker ended so; `call` is the denied system call that it named, if it did."""
     where, page = conversion.where(), conversion.page
+    if end.exit_code == -signal.SIGBUS and (changed := conversion.changed()) is not None:
+        # The kernel's answer to who reads a mapping of a file that has become shorter.
+        return changed
     if call is not None or end.exit_code == -signal.SIGSYS:
         what = "a system call of another table" if call is None else platform.system_call_name(call)
         return SandboxViolation(f"the worker attempted {what}, which its confinement denies, {where}", page=page)
@@ -56,12 +61,12 @@ def blame(conversion: Conversion, end: End, call: int | None) -> NdfdError:
 
 
 def is_final(error: NdfdError) -> bool:
-    """Whether a fresh worker would come to the same: it used up what a document may use."""
-    return isinstance(error, DocumentError)
+    """Whether a fresh worker is not tried: it used up what a document may, or the document is no more what it was."""
+    return isinstance(error, (DocumentError, DocumentChanged))
 
 
 def crash_report(
-    error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End, engine: str
+    error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End, engine: EngineStatus | None
 ) -> CrashReport | None:
     """What is kept of it; None for an end that no document brought about, such as a cancellation."""
     cause = _CAUSES.get(type(error))
@@ -79,7 +84,7 @@ def crash_report(
         attempt=1 if conversion.death is None else 2,
         size_bytes=os.fstat(conversion.document_fd).st_size,
         format=conversion.options.format,
-        engine=engine,
+        engine="" if engine is None else engine.name,
         version=ndfd.__version__,
         worker=worker.number,
         pid=0 if worker.process is None else worker.process.pid,

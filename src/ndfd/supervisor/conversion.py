@@ -11,6 +11,7 @@ from ndfd import platform
 from ndfd.errors import (
     Busy,
     ConversionTimeout,
+    DocumentChanged,
     DocumentError,
     DocumentKillsWorkers,
     InputError,
@@ -22,6 +23,8 @@ from ndfd.errors import (
 )
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.protocol import frames
+from ndfd.supervisor import claims
+from ndfd.supervisor.assignment import Waiting
 
 OnPage = Callable[[PageReport], None]
 
@@ -58,7 +61,9 @@ class Conversion:
         self.document_fd = document_fd
         self.options = options
         self.uid = uid
+        self._document = _state(document_fd)
         self.deadline_s = deadline_s
+        self.asked_at = now
         self.due_at = now + deadline_s
         #: When a worker took it on.
         self.begun_at: float | None = None
@@ -80,6 +85,10 @@ class Conversion:
         """What its worker is told; `cpu_s` is the CPU time that it may take."""
         return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s)
 
+    def waiting(self) -> Waiting:
+        """For `assign`."""
+        return Waiting(self.uid, fresh=self.death is not None)
+
     def take(self, frame: OfJob, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.
 
@@ -87,6 +96,7 @@ class Conversion:
         """
         try:
             self._check(frame, descriptors)
+            frame = claims.checked(frame, self.options.format.media_type)
         except WorkerProtocolError:
             for fd in descriptors:
                 os.close(fd)
@@ -160,10 +170,22 @@ class Conversion:
             self._pages_told = page.number
             self._on_page(page)
 
+    def changed(self) -> DocumentChanged | None:
+        """The error for a document that is not any more what it was when it was handed in; None while it is."""
+        before, now = self._document, _state(self.document_fd)
+        if now == before:
+            return None
+        how = f"it has {now.size} bytes and had {before.size}" if now.size != before.size else "it was written to"
+        return DocumentChanged(f"the document was changed while it was converted: {how}", page=self.page)
+
     def _succeed(self, result: Result) -> None:
-        if self.outcome.done():
+        changed = self.changed()
+        if self.outcome.done() or changed is not None:
             os.close(result.fd)
-        else:
+        if changed is not None:
+            # It was read from a mapping: pages of before and after may stand side by side in it.
+            self.fail(changed)
+        elif not self.outcome.done():
             self.outcome.set_result(result)
 
     def _check(self, frame: OfJob, descriptors: tuple[int, ...]) -> None:
@@ -175,17 +197,36 @@ class Conversion:
             _check_result(frame.report, descriptors[0])
 
 
+class _State(NamedTuple):
+    """What tells that a file was written to."""
+
+    size: int
+    modified_ns: int
+
+
+def _state(fd: int) -> _State:
+    status = os.fstat(fd)
+    return _State(status.st_size, status.st_mtime_ns)
+
+
 def _check_result(report: ConversionReport, fd: int) -> None:
     """Without seals the worker could shorten the memory while somebody reads it, which kills the reader (SIGBUS)."""
     if not platform.is_sealed(fd):
         raise WorkerProtocolError("the result is not a sealed memfd")
-    size = os.fstat(fd).st_size
+    status = os.fstat(fd)
+    size = status.st_size
     if size != report.size_bytes:
         raise WorkerProtocolError(f"the result has {size} bytes, its report says {report.size_bytes}")
+    # A memfd of a terabyte costs nothing while nothing is written to it. A sound worker writes all of its result, which
+    # so is never larger than the worker's memory.
+    if status.st_blocks * 512 < size:
+        raise WorkerProtocolError(f"the result has {size} bytes, and not all of them were written")
 
 
 def _error(frame: frames.JobFailed) -> NdfdError:
     error = error_from_code(frame.code, frame.message, hint=frame.hint, page=frame.page)
-    if isinstance(error, _SAYABLE) or type(error) is NdfdError:
+    if isinstance(error, _SAYABLE):
         return error
-    return NdfdError(f"{frame.code}: {frame.message}", page=frame.page)
+    # What to do about it is not its to say, either.
+    said = frame.message if frame.code == NdfdError.code else f"{frame.code}: {frame.message}"
+    return NdfdError(said, page=frame.page)

@@ -1,4 +1,4 @@
-"""The pool: a set number of workers, a queue before them, and what becomes of both.
+"""The pool: workers, a queue before them, and what becomes of both.
 
 Everything happens in the event loop, on events: a frame, a process's end, a timer, a call. Nothing is polled.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 import os
 from collections import deque
@@ -15,27 +14,26 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-from ndfd.errors import (
-    ConversionTimeout,
-    NdfdError,
-    ShuttingDown,
-    UsageError,
-    WorkerProtocolError,
-    WorkerStartFailed,
-)
+from ndfd import platform
+from ndfd.errors import ConversionTimeout, NdfdError, ShuttingDown, UsageError, WorkerProtocolError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.crash import CrashReport
 from ndfd.model.status import EngineStatus, WorkerState
 from ndfd.protocol import frames
-from ndfd.supervisor.assignment import Waiting, assign
-from ndfd.supervisor.back_off import BackOff
+from ndfd.supervisor.assignment import assign, may_take
+from ndfd.supervisor.autoscaler import Autoscaler
 from ndfd.supervisor.blame import blame, crash_report, is_final
+from ndfd.supervisor.breaker import Breaker
+from ndfd.supervisor.changes import Changes
 from ndfd.supervisor.conversion import Conversion, OfJob, OnPage, Result
+from ndfd.supervisor.launcher import Launcher
 from ndfd.supervisor.pooled_worker import PooledWorker
+from ndfd.supervisor.renewal import Renewal
 from ndfd.supervisor.snapshot import Snapshot
-from ndfd.supervisor.spawner import Clock, End, Spawner, Timer, Worker
-from ndfd.supervisor.staffing import PoolLimits, surplus, to_retire, wanted, worn_out
+from ndfd.supervisor.spawner import Clock, End, Spawner
+from ndfd.supervisor.staffing import PoolLimits, idle_for_work, outlived, spares, surplus, to_retire, worn_out
 from ndfd.supervisor.states import Action, Event
+from ndfd.supervisor.zygote_process import ending
 
 _log = structlog.get_logger(__name__)
 
@@ -54,6 +52,7 @@ class Pool:
         clock: Clock | None = None,
         numbers: Iterator[int] | None = None,
         on_crash: Callable[[CrashReport], None] | None = None,
+        pressure: Callable[[], platform.Pressure | None] = platform.pressure,
     ) -> None:
         """`numbers` are those that its workers get, which the pools of one daemon share; `on_crash` is told of each
         that a document ended."""
@@ -65,29 +64,31 @@ class Pool:
         self._engine: EngineStatus | None = None
         self._workers: dict[int, PooledWorker] = {}
         self._waiting: deque[Conversion] = deque()
-        self._spawning: set[asyncio.Task[Worker]] = set()
+        self._launcher = Launcher(spawner, self._apply)
         self._conversions_made = 0
         #: Conversions taken on and not ended.
         self._in_flight = 0
-        self._back_off = BackOff()
-        self._retry: Timer | None = None
-        self._start_error: NdfdError | None = None
-        self._winding_down = False
+        self._scaling = Autoscaler(limits, self._clock, pressure, self._rescale)
+        self._breaker = Breaker(self._clock, self._rescale)
         self._closing = False
         self._stopping = False
-        self._unchanged: asyncio.Future[None] | None = None
+        self._changes = Changes()
+        self._renewal = Renewal(self._workers, self._places, self._changes)
         self._succeeded = self._failed = self._pages = 0
 
     # What callers do
 
     async def start(self) -> EngineStatus:
-        """Returns when every worker has been started or could not be; `WorkerStartFailed` when none could."""
+        """Returns when every worker has been started or could not be; `WorkerStartFailed` when none could.
+
+        A pool that has none while it is idle starts none.
+        """
         self._engine = await self._spawner.start()
-        self._fill()
+        self._rescale()
         while any(worker.process is None for worker in self._workers.values()):
-            await self._change()
-        if not self._workers:
-            error = self._start_error or WorkerStartFailed("no worker could be started")
+            await self._changes.next()
+        if not self._workers and self._limits.workers_min > 0:
+            error = self._launcher.error or WorkerStartFailed("no worker could be started")
             await self.stop()
             raise error
         return self._engine
@@ -99,8 +100,8 @@ class Pool:
 
         `options.deadline_s` is set: which deadline holds is decided before. `on_page` is called for each finished page,
         from the event loop, never after the return. The result's descriptor is the caller's to close. Fails with the
-        errors of `ndfd.errors`; `Busy` when no worker was free before the deadline. Cancelling ends the work: the
-        worker is killed and replaced.
+        errors of `ndfd.errors`; `Busy` when no worker was free before the deadline, `SwarmCircuitOpen` when none can be
+        had. Cancelling ends the work: the worker is killed and replaced.
         """
         if self._closing:
             raise ShuttingDown("the daemon is stopping and takes no new documents")
@@ -116,7 +117,7 @@ class Pool:
         self._in_flight += 1
         self._waiting.append(conversion)
         try:
-            self._fill()
+            self._rescale()
             self._dispatch()
             result = await conversion.outcome
         except BaseException as error:
@@ -128,8 +129,8 @@ class Pool:
             timer.cancel()
             conversion.let_go()
             self._in_flight -= 1
-            self._retire_surplus()
-            self._changed()
+            self._rescale()
+            self._changes.tell()
         self._succeeded += 1
         self._pages += result.report.pages
         return result
@@ -144,7 +145,8 @@ class Pool:
             succeeded=self._succeeded,
             failed=self._failed,
             pages=self._pages,
-            warnings=() if self._start_error is None else (f"no worker can be started: {self._start_error}",),
+            available=self._breaker.is_closed or any(worker.is_ready for worker in self._workers.values()),
+            warnings=() if (says := self._breaker.says()) is None else (says,),
         )
 
     def reconfigure(self, limits: PoolLimits) -> None:
@@ -153,32 +155,41 @@ class Pool:
         Missing workers are started, each beside those on their way out only when one of them has ended: there are
         never more processes than the higher of both numbers. Surplus ones end at once, or with their conversion.
         """
-        self._limits = limits
-        for worker in [each for each in self._workers.values() if each.state is WorkerState.IDLE]:
-            if worker.served >= limits.jobs_per_worker:
-                self._apply(worker, Event.CONDEMNED)
-        self._fill()
-        self._retire_surplus()
+        former, self._limits = self._limits, limits
+        self._scaling.reconfigure(limits)
+        for worker in outlived(self._workers.values(), former, limits):
+            self._apply(worker, Event.RETIRED)
+        self._rescale()
+
+    async def renew(self) -> None:
+        """Replaces every worker that there is, one by one: returns when those in their places are ready.
+
+        Never are fewer ready than before by more than one, and no conversion is lost by it: a busy worker goes when it
+        has answered. `ShuttingDown` when the pool stops meanwhile; cancelling leaves those that were not reached.
+        """
+        await self._renewal.run(lambda worker: self._apply(worker, Event.RETIRED))
+        if self._stopping:
+            raise ShuttingDown("the daemon stops before every worker was replaced")
 
     def wind_down(self) -> None:
         """From now on there are no more workers than conversions, but always one: for a pool that another one follows.
 
         `convert` works as before for whoever still holds this pool. `stop` ends it.
         """
-        self._winding_down = True
-        self._retire_surplus()
+        self._scaling.wind_down()
+        self._rescale()
 
     async def drain(self) -> None:
         """Takes no new conversion from now on (`ShuttingDown`); returns when none waits or runs."""
         self._closing = True
         while self._in_flight:
-            await self._change()
+            await self._changes.next()
 
     async def stop(self) -> None:
         """Fails what waits and what runs (`ShuttingDown`), ends every process; returns when they have ended."""
         self._closing = self._stopping = True
-        if self._retry is not None:
-            self._retry.cancel()
+        self._scaling.stop()
+        self._breaker.stop()
         for conversion in self._waiting:
             conversion.fail(ShuttingDown("the daemon stops before a worker was free"))
         self._waiting.clear()
@@ -187,12 +198,11 @@ class Pool:
                 worker.conversion.fail(ShuttingDown(f"the daemon stops {worker.conversion.where()}"))
                 worker.conversion = None
             self._apply(worker, Event.CONDEMNED)
-        for task in self._spawning:
-            task.cancel()
+        self._launcher.cancel()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_STOP_WAIT_S):
                 while self._workers:
-                    await self._change()
+                    await self._changes.next()
         await self._spawner.close()
 
     # The queue
@@ -202,16 +212,18 @@ class Pool:
             (worker for worker in self._workers.values() if worker.state is WorkerState.IDLE),
             key=lambda worker: worker.since,
         )
-        busy = sum(worker.state is WorkerState.BUSY for worker in self._workers.values())
+        busy = sum(worker.state in (WorkerState.BUSY, WorkerState.DRAINING) for worker in self._workers.values())
         plan = assign(
-            (Waiting(conversion.uid, fresh=conversion.death is not None) for conversion in self._waiting),
-            (worker.idle() for worker in idle),
-            coming=self._wanted() - len(idle) - busy,
+            (conversion.waiting() for conversion in self._waiting),
+            (worker.idle() for worker in idle[: idle_for_work(self._limits, self._wanted(), self._workers.values())]),
+            coming=self._places() - len(idle) - busy,
+            reuse=self._limits.reuse,
         )
         given = [(self._waiting[position], self._workers[number]) for position, number in plan.give.items()]
         for conversion, worker in given:
             self._give(conversion, worker)
-        for number in plan.replace:
+        # While the circuit is open nobody would come in its place.
+        for number in plan.replace if self._breaker.is_closed else ():
             self._apply(self._workers[number], Event.CONDEMNED)
 
     def _give(self, conversion: Conversion, worker: PooledWorker) -> None:
@@ -225,6 +237,7 @@ class Pool:
         else:
             self._waiting.remove(conversion)
             worker.uid, worker.conversion = conversion.uid, conversion
+            self._scaling.begun(self._clock.time() - conversion.asked_at)
             self._apply(worker, Event.ENGAGED)
 
     def _due(self, conversion: Conversion) -> None:
@@ -249,69 +262,68 @@ class Pool:
     # The workers
 
     def _wanted(self) -> int:
-        return wanted(self._limits, self._in_flight, winding_down=self._winding_down)
+        # A circuit that is open closes only by a worker on trial, even where none is wanted otherwise.
+        return self._scaling.wanted if self._breaker.is_closed else max(self._scaling.wanted, 1)
+
+    def _places(self) -> int:
+        return self._wanted() + spares(self._limits, self._wanted())
+
+    def _rescale(self) -> None:
+        """After every change of what there is to do, or of what may be had."""
+        if self._engine is None or self._stopping:
+            return
+        waited_s = self._clock.time() - self._waiting[0].asked_at if self._waiting else 0.0
+        self._scaling.decide(self._in_flight, len(self._waiting), waited_s)
+        self._fill()
+        self._retire_surplus()
 
     def _retire_surplus(self) -> None:
-        for worker in to_retire(self._workers.values(), self._wanted()):
-            self._apply(worker, Event.CONDEMNED)
+        for worker in to_retire(self._workers.values(), self._places()):
+            self._apply(worker, Event.RETIRED)
 
     def _fill(self) -> None:
-        if self._engine is None or self._stopping or self._retry is not None:
+        if self._engine is None or self._stopping:
             return
-        while len(self._workers) < self._wanted():
+        for _ in range(self._breaker.startable(self._places() - len(self._workers), self._workers.values())):
             worker = PooledWorker(next(self._numbers), self._clock.time(), self._received, self._violated, self._ended)
             self._workers[worker.number] = worker
-            task = asyncio.create_task(self._spawner.spawn(worker.number, worker), name=f"spawn {worker.number}")
-            self._spawning.add(task)
-            # Not a coroutine around it: one that is cancelled before it first runs would never hear of it.
-            task.add_done_callback(functools.partial(self._spawned, worker))
+            self._launcher.launch(worker)
+        self._fail_stranded()
 
-    def _spawned(self, worker: PooledWorker, task: asyncio.Task[Worker]) -> None:
-        self._spawning.discard(task)
-        if task.cancelled():
-            self._apply(worker, Event.NOT_SPAWNED)
-        elif (error := task.exception()) is not None:
-            _log.error("no worker can be started", worker=worker.number, reason=str(error))
-            self._start_error = error if isinstance(error, NdfdError) else WorkerStartFailed(repr(error))
-            self._apply(worker, Event.NOT_SPAWNED)
-            self._fail_waiting(self._start_error)
-        else:
-            self._start_error = None
-            worker.process = task.result()
-            self._apply(worker, Event.SPAWNED)
-
-    def _fail_waiting(self, error: NdfdError) -> None:
-        """With no worker left there is nobody to wait for; the next conversion waits for the next attempt."""
-        if not self._workers:
-            for conversion in self._waiting:
-                conversion.fail(WorkerStartFailed(str(error), hint=error.hint))
-            self._waiting.clear()
+    def _fail_stranded(self) -> None:
+        """While the circuit is open nobody waits for a worker that may not come: only for those that there are."""
+        if self._breaker.is_closed:
+            return
+        ready = [worker.idle() for worker in self._workers.values() if worker.is_ready]
+        for conversion in list(self._waiting):
+            if not any(may_take(each, conversion.waiting(), self._limits.reuse) for each in ready):
+                self._waiting.remove(conversion)
+                conversion.fail(self._breaker.error())
 
     def _apply(self, worker: PooledWorker, event: Event) -> None:
         action = worker.apply(event, self._clock.time())
         if worker.state is WorkerState.DEAD:
             del self._workers[worker.number]
+        if worker.uid is not None and event is not Event.ENGAGED:
+            self._breaker.proved(worker)
         match action:
             case Action.KILL:
                 assert worker.process is not None
                 worker.process.kill()
             case Action.OFFER:
+                if event is Event.SPAWNED:
+                    self._breaker.started(worker)
                 self._dispatch()
             case Action.REPLACE | Action.BLAME:
                 self._fill()
             case Action.BACK_OFF:
-                self._refill_later()
+                # After its first document whatever ends it may be the document's doing.
+                if worker.uid is None:
+                    self._breaker.failed(worker.cause)
+                self._fill()
             case Action.NOTHING:
                 pass
-        self._changed()
-
-    def _refill_later(self) -> None:
-        if self._retry is None and not self._stopping:
-            self._retry = self._clock.call_later(self._back_off.next_s(), self._refill)
-
-    def _refill(self) -> None:
-        self._retry = None
-        self._fill()
+        self._changes.tell()
 
     def _received(self, worker: PooledWorker, frame: frames.FromWorker, descriptors: tuple[int, ...]) -> None:
         conversion = worker.conversion
@@ -344,9 +356,9 @@ class Pool:
     def _answered(self, worker: PooledWorker, frame: OfJob) -> None:
         worker.conversion = None
         worker.served += 1
-        self._back_off.reset()
-        too_many = surplus(self._workers.values(), self._wanted()) > 0
-        if (reason := worn_out(worker, frame, self._limits, too_many=too_many)) is not None:
+        too_many = surplus(self._workers.values(), self._places()) > 0
+        worn = worn_out(worker, frame, self._limits, too_many=too_many)
+        if (reason := "it is renewed" if self._renewal.is_due(worker) else worn) is not None:
             _log.info("a worker is replaced", worker=worker.number, reason=reason)
             self._apply(worker, Event.CONDEMNED)
         else:
@@ -357,6 +369,8 @@ class Pool:
         if worker.conversion is not None:
             where = f"the worker broke the protocol {worker.conversion.where()}: {error}"
             self._died(worker, worker.conversion, WorkerProtocolError(where, page=worker.conversion.page), End(None))
+        elif worker.uid is None:
+            self._breaker.failed(str(error))
         self._apply(worker, Event.CONDEMNED)
         self._dispatch()
 
@@ -366,6 +380,7 @@ class Pool:
             _log.error("a worker crashed", worker=worker.number, reason=str(error))
             self._died(worker, worker.conversion, error, end)
         elif worker.state is WorkerState.IDLE:
+            worker.cause = f"an idle worker {ending(end.exit_code)}"
             _log.error("an idle worker ended", worker=worker.number, exit_code=end.exit_code)
         self._apply(worker, Event.ENDED)
         self._dispatch()
@@ -380,18 +395,6 @@ class Pool:
             self._waiting.appendleft(conversion)
 
     def _report(self, error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End) -> None:
-        if self._on_crash is not None and self._engine is not None:
-            report = crash_report(error, conversion, worker, end, self._engine.name)
-            if report is not None:
-                self._on_crash(report)
-
-    async def _change(self) -> None:
-        """Returns after the next change of any worker or conversion."""
-        if self._unchanged is None:
-            self._unchanged = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._unchanged)
-
-    def _changed(self) -> None:
-        if self._unchanged is not None:
-            self._unchanged.set_result(None)
-            self._unchanged = None
+        report = crash_report(error, conversion, worker, end, self._engine)
+        if report is not None and self._on_crash is not None:
+            self._on_crash(report)

@@ -34,6 +34,10 @@ class PooledWorker:
         self.uid: int | None = None
         self.served = 0
         self.conversion: Conversion | None = None
+        #: How its process ended before `process` was set.
+        self.early_end: End | None = None
+        #: Why it ended, where nothing that was asked of it explains that.
+        self.cause = "no worker was started"
         #: The system call that its confinement denied, as it said.
         self.denied_call: int | None = None
         self._received = received
@@ -45,6 +49,11 @@ class PooledWorker:
         self.state, action = step(self.state, event)
         self.since = now
         return action
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes a conversion, now or after the one it has."""
+        return self.state in (WorkerState.IDLE, WorkerState.BUSY)
 
     def idle(self) -> Idle:
         """For `assign`."""
@@ -77,5 +86,11 @@ class PooledWorker:
         self._violated(self, error)
 
     def ended(self, end: End) -> None:
-        """The end of its process."""
-        self._ended(self, end)
+        """The end of its process.
+
+        It may be heard before anybody has heard of the process; or nobody ever will, because it came too late.
+        """
+        if self.process is None:
+            self.early_end = end
+        else:
+            self._ended(self, end)

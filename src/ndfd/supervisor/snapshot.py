@@ -21,5 +21,7 @@ class Snapshot:
     failed: int
     #: Of those that succeeded.
     pages: int
+    #: Whether a conversion asked for now would get a worker, which may still have to be started for it.
+    available: bool
     #: Why no worker can be started, while that is so.
     warnings: tuple[str, ...]

@@ -19,8 +19,10 @@ class Event(enum.StrEnum):
     NOT_SPAWNED = "not_spawned"
     #: A conversion was sent to it.
     ENGAGED = "engaged"
-    #: It answered, and may take the next conversion.
+    #: It answered.
     ANSWERED = "answered"
+    #: It takes no other conversion, and goes when it has ended the one it has.
+    RETIRED = "retired"
     #: It must go: deadline, cancellation, breach of protocol, recycling, shutdown.
     CONDEMNED = "condemned"
     #: Its process has ended.
@@ -55,16 +57,24 @@ TRANSITIONS: Mapping[tuple[WorkerState, Event], Step] = MappingProxyType(
         (WorkerState.STARTING, Event.SPAWNED): Step(WorkerState.IDLE, Action.OFFER),
         (WorkerState.STARTING, Event.NOT_SPAWNED): Step(WorkerState.DEAD, Action.BACK_OFF),
         # There is nothing to kill yet.
+        (WorkerState.STARTING, Event.RETIRED): Step(WorkerState.DYING, Action.NOTHING),
         (WorkerState.STARTING, Event.CONDEMNED): Step(WorkerState.DYING, Action.NOTHING),
         (WorkerState.IDLE, Event.ENGAGED): Step(WorkerState.BUSY, Action.NOTHING),
+        (WorkerState.IDLE, Event.RETIRED): Step(WorkerState.DYING, Action.KILL),
         (WorkerState.IDLE, Event.CONDEMNED): Step(WorkerState.DYING, Action.KILL),
         (WorkerState.IDLE, Event.ENDED): Step(WorkerState.DEAD, Action.BACK_OFF),
         (WorkerState.BUSY, Event.ANSWERED): Step(WorkerState.IDLE, Action.OFFER),
+        (WorkerState.BUSY, Event.RETIRED): Step(WorkerState.DRAINING, Action.NOTHING),
         (WorkerState.BUSY, Event.CONDEMNED): Step(WorkerState.DYING, Action.KILL),
         (WorkerState.BUSY, Event.ENDED): Step(WorkerState.DEAD, Action.BLAME),
+        (WorkerState.DRAINING, Event.ANSWERED): Step(WorkerState.DYING, Action.KILL),
+        (WorkerState.DRAINING, Event.RETIRED): Step(WorkerState.DRAINING, Action.NOTHING),
+        (WorkerState.DRAINING, Event.CONDEMNED): Step(WorkerState.DYING, Action.KILL),
+        (WorkerState.DRAINING, Event.ENDED): Step(WorkerState.DEAD, Action.BLAME),
         # Condemned before its process was there.
         (WorkerState.DYING, Event.SPAWNED): Step(WorkerState.DYING, Action.KILL),
         (WorkerState.DYING, Event.NOT_SPAWNED): Step(WorkerState.DEAD, Action.REPLACE),
+        (WorkerState.DYING, Event.RETIRED): Step(WorkerState.DYING, Action.NOTHING),
         (WorkerState.DYING, Event.CONDEMNED): Step(WorkerState.DYING, Action.NOTHING),
         (WorkerState.DYING, Event.ENDED): Step(WorkerState.DEAD, Action.REPLACE),
     }

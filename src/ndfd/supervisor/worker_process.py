@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import os
 
+import msgspec
+
 from ndfd import platform
 from ndfd.errors import WorkerProtocolError
+from ndfd.model.sandbox import Confinement
 from ndfd.platform import Channel, Message
 from ndfd.protocol import frames
 from ndfd.supervisor.spawner import End, WorkerEvents
@@ -30,9 +33,19 @@ class WorkerProcess:
     the zygote as its parent can have, is on its way. Takes the channel and the pidfd over.
     """
 
-    def __init__(self, pid: int, channel: Channel, pidfd: int, events: WorkerEvents, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        pid: int,
+        channel: Channel,
+        pidfd: int,
+        events: WorkerEvents,
+        memory_bytes: int,
+        confinement: Confinement | None = None,
+    ) -> None:
+        """`confinement` goes into each of its reports, whatever it says itself."""
         self.pid = pid
         self._memory_bytes = memory_bytes
+        self._confinement = confinement
         self._channel = channel
         self._pidfd = pidfd
         self._events = events
@@ -95,6 +108,10 @@ class WorkerProcess:
             message.close_descriptors()
             self._violated(error)
             return
+        if isinstance(frame, frames.JobDone):
+            # What it says of itself it says after it has seen a document.
+            report = msgspec.structs.replace(frame.report, sandbox=self._confinement)
+            frame = msgspec.structs.replace(frame, report=report)
         self._events.received(frame, message.descriptors)
 
     def _violated(self, error: Exception) -> None:

@@ -7,9 +7,11 @@ import asyncio
 import structlog
 
 from ndfd.errors import NdfdError, ShuttingDown, WorkerStartFailed
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.supervisor.back_off import LAST_S, BackOff
 from ndfd.supervisor.spawner import WorkerEvents
+from ndfd.supervisor.worker_output import WorkerOutput
 from ndfd.supervisor.worker_process import WorkerProcess
 from ndfd.supervisor.zygote_process import ZygoteOptions, ZygoteProcess, ending
 
@@ -29,6 +31,8 @@ class Zygote:
         self._current: asyncio.Future[ZygoteProcess] | None = None
         self._running: ZygoteProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._sandbox: Sandbox | None = None
+        self._output: WorkerOutput | None = None
         self._requests = asyncio.Semaphore(_REQUESTS_MAX)
 
     @property
@@ -36,11 +40,22 @@ class Zygote:
         """Of the zygote that runs now."""
         return None if self._running is None else self._running.pid
 
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What confines the workers of the zygote that is or was last ready; None before the first is."""
+        return self._sandbox
+
     async def start(self) -> EngineStatus:
         """The first zygote; fails as `ZygoteProcess.ready` does, and nothing is left then."""
-        process = ZygoteProcess(self._options)
-        engine = await process.ready()
+        self._output = WorkerOutput()
+        try:
+            process = ZygoteProcess(self._options, self._output.fd)
+            engine = await process.ready()
+        except BaseException:
+            self._output.close()
+            raise
         self._running = process
+        self._confine_with(process)
         self._current = asyncio.get_running_loop().create_future()
         self._current.set_result(process)
         self._keeper = asyncio.create_task(self._keep(process), name="zygote")
@@ -73,6 +88,8 @@ class Zygote:
         if self._running is not None:
             await self._running.close()
             self._running = None
+        if self._output is not None:
+            self._output.close()
 
     async def _keep(self, process: ZygoteProcess) -> None:
         back_off = BackOff()
@@ -90,8 +107,9 @@ class Zygote:
     async def _restart(self, back_off: BackOff) -> ZygoteProcess:
         while True:
             await asyncio.sleep(back_off.next_s())
+            assert self._output is not None
             try:
-                process = ZygoteProcess(self._options)
+                process = ZygoteProcess(self._options, self._output.fd)
                 self._running = process
                 await process.ready()
             except NdfdError as error:
@@ -100,8 +118,15 @@ class Zygote:
                 self._fail(error)
                 continue
             assert self._current is not None
+            self._confine_with(process)
             self._current.set_result(process)
             return process
+
+    def _confine_with(self, process: ZygoteProcess) -> None:
+        """Each zygote measures anew: what confined the workers of the one before need not be what confines these."""
+        if self._sandbox is not None and process.sandbox != self._sandbox:
+            _log.warning("workers are confined otherwise than before", sandbox=process.sandbox, before=self._sandbox)
+        self._sandbox = process.sandbox
 
     def _fail(self, error: NdfdError) -> None:
         """Tells those who wait for a zygote, and lets the next ones wait for the next attempt."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -16,9 +17,12 @@ import structlog
 
 from ndfd import platform
 from ndfd.errors import NdfdError, WorkerProtocolError, WorkerStartFailed, error_from_code
+from ndfd.model.sandbox import Confinement, Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.platform import Channel, Message
 from ndfd.protocol import frames
+from ndfd.supervisor.confinement import require
+from ndfd.supervisor.fresh_worker import FreshWorker
 from ndfd.supervisor.spawner import WorkerEvents
 from ndfd.supervisor.worker_process import WorkerProcess
 
@@ -38,6 +42,10 @@ class ZygoteOptions:
     font_dirs: tuple[Path, ...] = ()
     #: The CPUs that it and its workers run on; None for those of this process.
     cpus: frozenset[int] | None = None
+    #: Measures of confinement that its workers may lack (`ndfd.model.measures`).
+    allow: frozenset[str] = frozenset()
+    #: What is added to its nice value, and so to its workers', as far as this process may.
+    nice: int = 0
     #: Its environment and its workers'; None for this process's.
     environment: Mapping[str, str] | None = None
     #: The program; a frozen daemon names itself here.
@@ -57,16 +65,20 @@ class _Request:
 class ZygoteProcess:
     """Runs from its construction until `ended`. `ready` first."""
 
-    def __init__(self, options: ZygoteOptions) -> None:
+    def __init__(self, options: ZygoteOptions, stderr: int | None = None) -> None:
+        """`stderr` is the standard error of it and its workers; None for this process's."""
         self._options = options
         self._loop = asyncio.get_running_loop()
         #: Its exit code, once it and all it said are at their end.
         self.ended: asyncio.Future[int] = self._loop.create_future()
         self._ready: asyncio.Future[EngineStatus] = self._loop.create_future()
+        #: What confines its workers; None before it is ready.
+        self.sandbox: Sandbox | None = None
         self._requests: dict[int, _Request] = {}
+        self._fresh: dict[int, FreshWorker] = {}
         self._workers: dict[int, WorkerProcess] = {}
         self._decoder = frames.FrameDecoder[frames.FromZygote](frames.FromZygote)
-        self._channel, self._process, self._pidfd = _start(options)
+        self._channel, self._process, self._pidfd = _start(options, stderr)
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel.fileno(), self._readable)
         self._loop.add_reader(self._pidfd, self._process_over)
@@ -77,7 +89,10 @@ class ZygoteProcess:
         return self._process.pid
 
     async def ready(self) -> EngineStatus:
-        """Waits until workers can be spawned. The error that the zygote named, or `WorkerStartFailed`: it has ended."""
+        """Waits until workers can be spawned. The error that the zygote named, or `WorkerStartFailed`: it has ended.
+
+        `SandboxIncomplete` when its workers would lack what they may not lack.
+        """
         try:
             async with asyncio.timeout(self._options.ready_wait_s):
                 return await asyncio.shield(self._ready)
@@ -88,7 +103,10 @@ class ZygoteProcess:
                 await self.close()
 
     async def spawn(self, worker: int, events: WorkerEvents) -> WorkerProcess:
-        """`WorkerStartFailed` when the fork fails or the zygote ends or does not answer."""
+        """A worker that has confined itself, as the kernel confirms.
+
+        `WorkerStartFailed` when it could not, when the fork fails, or when the zygote ends or does not answer.
+        """
         request = _Request(events, self._loop.create_future())
         self._requests[worker] = request
         process: WorkerProcess | None = None
@@ -97,6 +115,10 @@ class ZygoteProcess:
             async with asyncio.timeout(self._options.spawn_wait_s):
                 process = await request.answer
         except TimeoutError:
+            if worker in self._fresh:
+                raise WorkerStartFailed(
+                    f"a new worker was not confined after {self._options.spawn_wait_s:g} s"
+                ) from None
             self.kill()
             raise WorkerStartFailed(f"the zygote did not answer within {self._options.spawn_wait_s:g} s") from None
         except OSError as error:
@@ -108,6 +130,8 @@ class ZygoteProcess:
             del self._requests[worker]
             if process is None:
                 _disown(request.answer)
+                if (fresh := self._fresh.pop(worker, None)) is not None:
+                    fresh.give_up()
         return process
 
     def kill(self) -> None:
@@ -152,9 +176,8 @@ class ZygoteProcess:
 
     def _told(self, frame: frames.FromZygote) -> None:
         match frame:
-            case frames.ZygoteReady(engine=engine):
-                if not self._ready.done():
-                    self._ready.set_result(engine)
+            case frames.ZygoteReady(engine=engine, sandbox=sandbox):
+                self._loaded(engine, sandbox)
             case frames.ZygoteFailed(code=code, message=text, hint=hint):
                 self._fail_ready(error_from_code(code, text, hint=hint))
             case frames.SpawnFailed(worker=worker, reason=reason):
@@ -165,18 +188,50 @@ class ZygoteProcess:
             case frames.Spawned():
                 raise WorkerProtocolError("a new worker came without its two descriptors")
 
+    def _loaded(self, engine: EngineStatus, sandbox: Sandbox) -> None:
+        if self._ready.done():
+            return
+        try:
+            require(sandbox, self._options.allow)
+        except NdfdError as error:
+            self._fail_ready(error)
+        else:
+            self.sandbox = sandbox
+            self._ready.set_result(engine)
+
     def _spawned(self, frame: frames.Spawned, channel_fd: int, pidfd: int) -> None:
         request = self._requests.get(frame.worker)
-        if request is None or request.answer.done():
+        if request is None or request.answer.done() or self.sandbox is None:
             # Whoever asked has gone. The closed channel ends the worker, too; the kill does not wait for that.
             platform.kill(pidfd)
             os.close(channel_fd)
             os.close(pidfd)
             return
         channel = platform.channel_from_descriptor(channel_fd, frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
-        process = WorkerProcess(frame.pid, channel, pidfd, request.events, self._options.memory_bytes)
-        self._workers[frame.worker] = process
+        self._fresh[frame.worker] = FreshWorker(
+            frame.pid,
+            channel,
+            pidfd,
+            self.sandbox,
+            functools.partial(self._confined, frame.worker),
+            functools.partial(self._unconfined, frame.worker),
+        )
+
+    def _confined(self, worker: int, fresh: FreshWorker, confinement: Confinement) -> None:
+        del self._fresh[worker]
+        request = self._requests.get(worker)
+        if request is None or request.answer.done():
+            fresh.give_up()
+            return
+        process = WorkerProcess(
+            fresh.pid, fresh.channel, fresh.pidfd, request.events, self._options.memory_bytes, confinement
+        )
+        self._workers[worker] = process
         request.answer.set_result(process)
+
+    def _unconfined(self, worker: int, error: NdfdError) -> None:
+        self._fresh.pop(worker, None)
+        self._refuse(worker, error)
 
     def _refuse(self, worker: int, error: NdfdError) -> None:
         request = self._requests.get(worker)
@@ -198,6 +253,9 @@ class ZygoteProcess:
         os.close(self._pidfd)
         reason = WorkerStartFailed(f"the zygote {ending(exit_code)}")
         self._fail_ready(reason)
+        for fresh in self._fresh.values():
+            fresh.give_up()
+        self._fresh.clear()
         for worker in list(self._requests):
             self._refuse(worker, reason)
         for process in list(self._workers.values()):
@@ -220,7 +278,7 @@ class ZygoteProcess:
             self._loop.remove_reader(self._channel.fileno())
 
 
-def _start(options: ZygoteOptions) -> tuple[Channel, subprocess.Popen[bytes], int]:
+def _start(options: ZygoteOptions, stderr: int | None) -> tuple[Channel, subprocess.Popen[bytes], int]:
     """The supervisor's end of the channel, the process, its pidfd; `WorkerStartFailed` with nothing left."""
     with contextlib.ExitStack() as undo:
         try:
@@ -231,6 +289,7 @@ def _start(options: ZygoteOptions) -> tuple[Channel, subprocess.Popen[bytes], in
                     _command(options, theirs),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
+                    stderr=stderr,
                     env=options.environment,
                     # A Ctrl-C in the daemon's terminal is for the daemon.
                     start_new_session=True,
@@ -255,6 +314,8 @@ def _command(options: ZygoteOptions, channel: Channel) -> list[str]:
     command = [*options.command, "--channel", str(channel.fileno()), "--memory-limit", str(options.memory_bytes)]
     if options.cpus is not None:
         command += ["--cpus", ",".join(map(str, sorted(options.cpus)))]
+    if options.nice:
+        command += ["--nice", str(options.nice)]
     for folder in options.font_dirs:
         command += ["--font-dir", str(folder)]
     return command

@@ -13,6 +13,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ndfd.config.settings import LoggingSettings
+from ndfd.model.printable import printable
 from ndfd.telemetry.log_file import LogFile
 
 
@@ -129,6 +130,7 @@ def _formatter(form: str, *, terminal: bool) -> logging.Formatter:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.TimeStamper(fmt="iso", utc=not console),
+            _printable,
             *(_console(terminal) if console else _json()),
         ],
     )
@@ -144,6 +146,17 @@ def _json() -> list[Processor]:
         _event_first,
         structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
     ]
+
+
+def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Whatever a record quotes cannot move a terminal's cursor or begin another record; JSON lets C1 and U+202E pass.
+
+    Tracebacks come later, or are the daemon's own text, and keep their lines.
+    """
+    return {
+        key: printable(value) if isinstance(value, str) and key != "exception" else value
+        for key, value in event.items()
+    }
 
 
 def _event_first(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -18,10 +18,16 @@ from prometheus_client.registry import Collector
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, OutputFormat
 from ndfd.model.crash import CrashReport
+from ndfd.model.measures import MEASURES
+from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, WorkerState
 
 #: Seconds: a page takes milliseconds, a book seconds, a bomb the deadline.
 _DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+
+
+#: Those of a worker that has a conversion.
+_AT_WORK = (WorkerState.BUSY, WorkerState.DRAINING)
 
 
 class Metrics:
@@ -115,18 +121,7 @@ class _StatusCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """The gauges as they are now."""
         status = self._status()
-        alive = [worker for worker in status.workers if worker.state is not WorkerState.DEAD]
-        yield _gauge(
-            "neuraldocflow_active_agents",
-            "Worker processes that convert a document now.",
-            sum(worker.state is WorkerState.BUSY for worker in alive),
-        )
-        yield _gauge("ndfd_workers", "Worker processes.", len(alive))
-        yield _gauge(
-            "neuraldocflow_memory_usage_bytes",
-            "Resident memory of the worker processes.",
-            sum(worker.rss_bytes for worker in alive),
-        )
+        yield from _of_workers(status)
         yield _gauge("neuraldocflow_queue_depth", "Conversions that wait for a worker.", status.queued)
         yield _gauge("ndfd_config_generation", "Counts the configurations that this daemon has run.", status.generation)
         # A sample is a float, which holds 53 bits.
@@ -135,6 +130,7 @@ class _StatusCollector(Collector):
             "First 48 bits of the SHA-256 of the configuration that holds, secrets left out.",
             int(status.config_hash[:12] or "0", 16),
         )
+        yield from _sandbox(status.sandbox)
         build = GaugeMetricFamily(
             "ndfd_build_info", "Always 1; its labels say what runs.", labels=["version", "python", "engine", "native"]
         )
@@ -149,6 +145,46 @@ class _StatusCollector(Collector):
             1,
         )
         yield build
+
+
+def _sandbox(sandbox: Sandbox | None) -> Iterator[Metric]:
+    """Nothing before it is measured: an alert on what is missing must not read 0 then."""
+    if sandbox is None:
+        return
+    info = GaugeMetricFamily(
+        "ndfd_sandbox_info",
+        "Always 1; its labels say what confines the workers, as it was measured.",
+        labels=["seccomp_calls", "landlock_abi", "attempts_denied", "attempts_passed"],
+    )
+    labels = (sandbox.calls, sandbox.landlock_abi, len(sandbox.denied), len(sandbox.passed))
+    info.add_metric(list(map(str, labels)), 1)
+    yield info
+    missing = GaugeMetricFamily(
+        "ndfd_sandbox_missing", "Whether the workers lack this measure of confinement.", labels=["measure"]
+    )
+    for measure in MEASURES:
+        missing.add_metric([measure], measure in sandbox.missing)
+    yield missing
+
+
+def _of_workers(status: DaemonStatus) -> Iterator[Metric]:
+    """By pool and role; those of a pool that a reload took away are told until the last has ended."""
+    alive = [worker for worker in status.workers if worker.state is not WorkerState.DEAD]
+    kinds = dict.fromkeys((pool.name, pool.role) for pool in status.pools)
+    kinds |= dict.fromkeys((worker.pool, worker.role) for worker in alive)
+    by_kind = {kind: [worker for worker in alive if (worker.pool, worker.role) == kind] for kind in kinds}
+    busy = {kind: sum(worker.state in _AT_WORK for worker in each) for kind, each in by_kind.items()}
+    rss = {kind: sum(worker.rss_bytes for worker in each) for kind, each in by_kind.items()}
+    yield _by_kind("neuraldocflow_active_agents", "Worker processes that convert a document now.", busy)
+    yield _by_kind("ndfd_workers", "Worker processes.", {kind: len(each) for kind, each in by_kind.items()})
+    yield _by_kind("neuraldocflow_memory_usage_bytes", "Resident memory of the worker processes.", rss)
+
+
+def _by_kind(name: str, help_text: str, values: Mapping[tuple[str, str], float]) -> Metric:
+    gauge = GaugeMetricFamily(name, help_text, labels=["pool", "role"])
+    for labels, value in values.items():
+        gauge.add_metric(labels, value)
+    return gauge
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

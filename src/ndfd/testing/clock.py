@@ -17,6 +17,11 @@ class FakeTimer:
         """It does not come any more."""
         self._callback = None
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it still comes."""
+        return self._callback is not None
+
     def fire(self) -> None:
         """It comes, unless it was cancelled."""
         callback, self._callback = self._callback, None
@@ -41,6 +46,11 @@ class FakeClock:
         timer = FakeTimer(lambda: callback(*args))
         heapq.heappush(self._timers, (self._now + delay_s, next(self._order), timer))
         return timer
+
+    @property
+    def timers(self) -> int:
+        """How many calls are to come."""
+        return sum(timer.is_set for _, _, timer in self._timers)
 
     def advance(self, seconds: float) -> None:
         """Moves time on, and makes the calls that fall due on the way, in their order."""

@@ -7,6 +7,7 @@ from mmap import mmap
 from typing import NamedTuple, Protocol
 
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.sandbox import Confinement
 from ndfd.model.status import EngineStatus
 
 
@@ -14,9 +15,17 @@ class Convert(Protocol):
     """The signature of `ndfd.document.convert`."""
 
     def __call__(
-        self, data: mmap, options: ConvertOptions, on_page: Callable[[PageReport], None], /
+        self,
+        data: mmap,
+        options: ConvertOptions,
+        on_page: Callable[[PageReport], None],
+        confinement: Confinement,
+        /,
     ) -> tuple[bytes, ConversionReport]:
-        """The rendered document. Fails with the errors of `ndfd.errors`, or MemoryError."""
+        """The rendered document; `confinement`, which is this process's, stands in a record of it.
+
+        Fails with the errors of `ndfd.errors`, or MemoryError.
+        """
 
 
 class Engine(NamedTuple):

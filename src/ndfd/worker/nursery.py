@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
+import msgspec
+
 from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
 from ndfd.model.sandbox import Sandbox
@@ -37,12 +39,18 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     try:
         if options.cpus is not None:
             platform.run_on_cpus(options.cpus)
+        if not platform.add_nice(options.nice):
+            sys.stderr.write(
+                "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
+                "LimitNICE= of systemd\n"
+            )
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
         gc.freeze()
         limits = platform.WorkerLimits(options.memory_limit)
-        sandbox = platform.measure_confinement(limits)
+        namespaces = platform.separate_zygote()
+        sandbox = msgspec.structs.replace(platform.measure_confinement(limits), namespaces=namespaces)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
         if known is not error:
@@ -59,6 +67,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--channel", type=int, required=True, metavar="FD", help="the control channel")
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES", help="address space of a worker")
     parser.add_argument("--cpus", type=_cpus, metavar="N,N,…", help="the CPUs to run on")
+    parser.add_argument("--nice", type=int, default=0, metavar="N", help="added to the nice value")
     parser.add_argument("--font-dir", action="append", default=[], metavar="DIR", help="a folder of fallback fonts")
     return parser.parse_args(arguments)
 
@@ -142,6 +151,10 @@ class Nursery:
             status = os.EX_OK
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else EX_SOFTWARE
+        except NdfdError as error:
+            # Of its confinement: no document was there yet.
+            sys.stderr.write(f"worker {os.getpid()}: {error}\n")
+            status = error.exit_status
         except BaseException:  # noqa: BLE001 - the last frame of this process
             traceback.print_exc()
         finally:

@@ -23,7 +23,7 @@ import msgspec
 from ndfd import platform
 from ndfd.errors import ConversionOutOfMemory, EmptyDocument, InputError, NdfdError, NotSupported
 from ndfd.model.conversion import PageReport
-from ndfd.model.sandbox import Sandbox
+from ndfd.model.sandbox import Confinement, Sandbox
 from ndfd.protocol import frames
 from ndfd.worker.engine import Convert, Engine
 
@@ -46,12 +46,15 @@ def serve(channel: platform.Channel, engine: Engine, limits: platform.WorkerLimi
     _keep_only(channel)
     engine.tell_violations(channel.fileno(), frames.VIOLATION)
     _confine(limits, sandbox)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        channel.send(frames.encode(frames.Confined()))
     gc.enable()
     decoder = frames.FrameDecoder[frames.ToWorker](frames.ToWorker)
+    confinement = sandbox.confinement()
     while (message := channel.receive()) is not None:
         job = decoder.decode(message.data)
         (document_fd,) = message.descriptors
-        _Work(channel, job, limits).run(engine.convert, document_fd)
+        _Work(channel, job, limits, confinement).run(engine.convert, document_fd)
 
 
 def _reset_signals() -> None:
@@ -81,10 +84,13 @@ def _confine(limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
 class _Work:
     """One job."""
 
-    def __init__(self, channel: platform.Channel, job: frames.Job, limits: platform.WorkerLimits) -> None:
+    def __init__(
+        self, channel: platform.Channel, job: frames.Job, limits: platform.WorkerLimits, confinement: Confinement
+    ) -> None:
         self._channel = channel
         self._job = job
         self._limits = limits
+        self._confinement = confinement
         #: The page the conversion is on, once one is finished: 1-based.
         self._page: int | None = None
 
@@ -108,7 +114,7 @@ class _Work:
         cpu_before_s = time.process_time()
         document = _map(document_fd)
         try:
-            result, report = convert(document, self._job.options, self._on_page)
+            result, report = convert(document, self._job.options, self._on_page, self._confinement)
         finally:
             # A view that is still held keeps the mapping until it goes.
             with contextlib.suppress(BufferError):

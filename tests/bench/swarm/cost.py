@@ -191,8 +191,10 @@ def lines(figures: dict[str, Any], workers: int) -> list[str]:
         said += [
             f"{name}: {load['documents']} documents, {load['bytes'] / 1e6:.1f} MB",
             f"  {'':<16}{'':>8}{'':>24}   CPU ms per document:",
-            f"  {'side':<16}{'docs/s':>8}{'by bare (rounds)':>24}   "
-            + "".join(f"{who:>9}" for who in ("client", "daemon", "worker", "engine")),
+            (
+                f"  {'side':<16}{'docs/s':>8}{'by bare (rounds)':>24}   "
+                f"{'client':>9}{'daemon':>9}{'worker':>9}{'engine':>9}"
+            ),
         ]
         for side, per_s in load["per_s"].items():
             ratio = load["by_bare"].get(side) or load["reuse_by_uid"].get(side.removeprefix("reuse "))
