@@ -1,5 +1,9 @@
 """What the swarm of workers costs and how fast it mends itself: isolation, start, ends of workers, an attack.
 
+The sides of the cost of isolation: "daemon N" and "bare N" share all CPUs; "pinned" has the one worker, or the
+bare process, on a CPU of its own, the daemon and the client on another; "fed" is that with a second document always
+waiting, which is what the isolation itself costs.
+
 Every ratio is taken within one run, its two sides in turns, so that a noisy machine is noisy for both. Absolute times
 are those of the machine in that moment.
 """

@@ -38,11 +38,17 @@ class Load(NamedTuple):
 
 
 class Through:
-    """A daemon with so many workers, and a client with a lane for each."""
+    """A daemon with so many workers, and a client with lanes for each."""
 
-    def __init__(self, workers: int, *settings: str, cpus: tuple[int, int] | None = None) -> None:
-        """`cpus`: that of the workers, and that of daemon and client; None for whichever the kernel gives them."""
+    def __init__(
+        self, workers: int, *settings: str, cpus: tuple[int, int] | None = None, lanes_per_worker: int = 1
+    ) -> None:
+        """`cpus`: that of the workers, and that of daemon and client; None for whichever the kernel gives them.
+
+        With one lane a worker waits while its next document is on its way; with two, that document waits for it.
+        """
         self._workers = workers
+        self._count = workers * lanes_per_worker
         self._settings = [f"swarm.workers={workers}", *settings]
         self._cpus = cpus
         self._stack = contextlib.ExitStack()
@@ -58,7 +64,7 @@ class Through:
             if beside is not None:
                 # Only now: a daemon gives its workers no CPU that it may not use itself.
                 run_on(self._daemon, beside)
-            self._lanes = stack.enter_context(Child("convert_through", str(socket), str(self._workers), cpus=beside))
+            self._lanes = stack.enter_context(Child("convert_through", str(socket), str(self._count), cpus=beside))
             self._stack = stack.pop_all()
         return self
 
@@ -70,10 +76,10 @@ class Through:
         before = self._worker_pids()
         daemon_s, worker_s = cpu_s([self._daemon]), cpu_s(before)
         begun = time.perf_counter()
-        answer = self._lanes.ask(lanes=load.lanes(self._workers))
+        answer = self._lanes.ask(lanes=load.lanes(self._count))
         wall_s = time.perf_counter() - begun
         return Batch(
-            documents=len(load.paths) * self._workers,
+            documents=len(load.paths) * self._count,
             wall_s=wall_s,
             client_s=answer["cpu_s"],
             daemon_s=cpu_s([self._daemon]) - daemon_s,
@@ -123,6 +129,8 @@ def measure(loads: Sequence[Load], workers: int, rounds: int) -> dict[str, Any]:
             sides[f"bare {count}"] = stack.enter_context(Bare(count))
         if len(cpus) > 1:
             sides["daemon pinned"] = stack.enter_context(Through(1, cpus=(cpus[0], cpus[1])))
+            fed = Through(1, cpus=(cpus[0], cpus[1]), lanes_per_worker=2)
+            sides["daemon fed"] = stack.enter_context(fed)
             sides["bare pinned"] = stack.enter_context(Bare(1, cpu=cpus[0]))
         for reuse in _REUSE:
             if (reason := _refuses(f"sandbox.reuse={reuse}")) is None:
@@ -159,7 +167,8 @@ def _rounds(load: Load, sides: dict[str, Through | Bare], rounds: int) -> dict[s
 
 def _figures(load: Load, batches: dict[str, list[Batch]], counts: Sequence[int]) -> dict[str, Any]:
     per_s = {name: [batch.per_s for batch in each] for name, each in batches.items()}
-    pairs = [(f"daemon {count}", f"bare {count}") for count in counts] + [("daemon pinned", "bare pinned")]
+    pairs = [(f"daemon {count}", f"bare {count}") for count in counts]
+    pairs += [("daemon pinned", "bare pinned"), ("daemon fed", "bare pinned")]
     reuses = [(f"reuse {reuse}", f"daemon {counts[-1]}") for reuse in _REUSE]
     return {
         "documents": len(load.paths),
