@@ -24,5 +24,5 @@ class ShardedPools:
             yield Sharding(pool, plan.limits.workers_max, plan.pages_max)
 
     async def renew(self, name: str | None) -> int:
-        """As the pools' own."""
-        return await self._pools.renew(name)
+        """As the swarm's own."""
+        return await self._swarm.renew(name)
