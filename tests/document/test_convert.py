@@ -147,3 +147,10 @@ def test_a_conversion_leaves_no_cycles_for_the_collector_that_it_pauses(form: Ou
 def test_an_empty_page_is_an_empty_rendering() -> None:
     rendered, report = convert(documents.no_contents(), ConvertOptions())
     assert (rendered, report.pages, report.pages_partial) == (b"", 1, 0)
+
+
+def test_html_bears_the_documents_own_title() -> None:
+    rendered, _ = convert(documents.with_metadata("On <titles>"), ConvertOptions(OutputFormat.HTML, name="a name"))
+    assert b"<title>On &lt;titles&gt;</title>" in rendered
+    rendered, _ = convert(documents.numbered_pages(1), ConvertOptions(OutputFormat.HTML, name="a name"))
+    assert b"<title>a name</title>" in rendered

@@ -108,7 +108,7 @@ def _render(
     if options.format is OutputFormat.MARKDOWN:
         pieces = markdown.render(pages)
     elif options.format is OutputFormat.HTML:
-        pieces = html.render(pages, front.metadata.get("title") or options.name or "")
+        pieces = html.render(pages, front.metadata.get("Title") or options.name or "")
     else:
         pieces = text.render(pages)
     return _ended(pieces)
