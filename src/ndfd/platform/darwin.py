@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs
+from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
 
 # sys/un.h
 _SOL_LOCAL = 0
@@ -52,3 +52,10 @@ class Darwin(Platform):
         credentials = connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
         _version, uid, _count, gid, *_ = _XUCRED.unpack(credentials)
         return Peer(uid, gid, connection.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID))
+
+    def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
+        """A sandbox profile, limits, no debugger. What comes of it cannot be measured yet, so no pool starts by it."""
+        # Not at the top: it loads a library of macOS.
+        from ndfd.platform import darwin_sandbox
+
+        return darwin_sandbox.confine(limits)

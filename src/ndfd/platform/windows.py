@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.errors import NotSupported
-from ndfd.platform.base import ConfigDirs, LocalListener, Platform
+from ndfd.platform.base import ConfigDirs, LocalListener, Platform, WorkerLimits
 
 
 class Windows(Platform):
@@ -44,6 +44,12 @@ class Windows(Platform):
     def memfd(self, name: str) -> int:
         """Refused: an open file cannot be unlinked there."""
         raise self._lacks("files without a name")
+
+    def confine_worker(self, limits: WorkerLimits) -> tuple[str, ...]:
+        """A job object, a lowered token, mitigations. What comes of it cannot be measured yet: no pool starts by it."""
+        from ndfd.platform import windows_sandbox
+
+        return windows_sandbox.confine(limits)
 
     def _no_sockets(self) -> NotSupported:
         return self._lacks("local sockets in folders")

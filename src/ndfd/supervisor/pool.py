@@ -33,7 +33,7 @@ from ndfd.supervisor.snapshot import Snapshot
 from ndfd.supervisor.spawner import Clock, End, Spawner
 from ndfd.supervisor.staffing import PoolLimits, idle_for_work, outlived, spares, surplus, to_retire, worn_out
 from ndfd.supervisor.states import Action, Event
-from ndfd.supervisor.task import WHOLE, Task, TooLong
+from ndfd.supervisor.task import WHOLE, Task
 from ndfd.supervisor.zygote_process import ending
 
 _log = structlog.get_logger(__name__)
@@ -75,7 +75,6 @@ class Pool:
         self._stopping = False
         self._changes = Changes()
         self._renewal = Renewal(self._workers, self._places, self._changes)
-        self._succeeded = self._failed = self._pages = 0
 
     # What callers do
 
@@ -123,7 +122,6 @@ class Pool:
             self._dispatch()
             result = await conversion.outcome
         except BaseException as error:
-            self._failed += not isinstance(error, TooLong)
             conversion.discard()
             self._withdraw(conversion, error)
             raise
@@ -133,8 +131,6 @@ class Pool:
             self._in_flight -= 1
             self._rescale()
             self._changes.tell()
-        self._succeeded += 1
-        self._pages += result.report.pages
         return result
 
     def snapshot(self) -> Snapshot:
@@ -144,9 +140,6 @@ class Pool:
             engine=self._engine,
             workers=tuple(worker.status(now) for worker in self._workers.values()),
             queued=len(self._waiting),
-            succeeded=self._succeeded,
-            failed=self._failed,
-            pages=self._pages,
             available=self._breaker.is_closed or any(worker.is_ready for worker in self._workers.values()),
             warnings=() if (says := self._breaker.says()) is None else (says,),
         )

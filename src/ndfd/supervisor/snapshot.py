@@ -16,11 +16,6 @@ class Snapshot:
     workers: tuple[WorkerStatus, ...]
     #: Conversions that wait for a worker.
     queued: int
-    #: Conversions ended since the start.
-    succeeded: int
-    failed: int
-    #: Of those that succeeded.
-    pages: int
     #: Whether a conversion asked for now would get a worker, which may still have to be started for it.
     available: bool
     #: Why no worker can be started, while that is so.
