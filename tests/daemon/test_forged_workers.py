@@ -64,7 +64,7 @@ def serves(daemon: Configured) -> None:
 def test_a_forged_report_reaches_neither_door(daemon: Configured, name: str) -> None:
     document = f"forge {json.dumps(FORGED_REPORTS[name])}"
     status, headers, body = post(daemon, document)
-    assert (status, headers["content-type"]) == (422, "application/problem+json")
+    assert (status, headers["content-type"]) == (422, "application/problem+json"), body
     assert json.loads(body)["code"] == "document-kills-workers"
     assert "set-cookie" not in headers
     assert b"made in time" not in body

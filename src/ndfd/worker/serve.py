@@ -163,7 +163,7 @@ class _Work:
     def _do(self, engine: Engine, document: mmap.mmap) -> tuple[bytes | bytearray, ConversionReport] | int:
         """The result; or, when it is not to be converted, the number of its pages."""
         work, options, by_parts = self._job.work, self._job.options, engine.by_parts
-        if isinstance(work, frames.Whole) and work.pages_max is None:
+        if isinstance(work, frames.Whole) and (work.pages_max is None or by_parts is None):
             return engine.convert(document, options, self._on_page, self._confinement)
         if by_parts is None:
             raise NotSupported("this engine reads each document whole")
