@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,17 +18,21 @@ from tests.stress.good_files import examples, generated
 from tests.stress.hostile_load import Ended
 from tests.stress.pdf_objects import parse
 
+_ROOT = Path(__file__).parents[2]
+
 
 def test_a_hundred_mutations_hurt_neither_the_daemon_nor_another_user() -> None:
-    findings = run(Plan(count=100))
-    print("\n".join(findings.lines()))
-    assert findings.faults == []
+    # Its programs leave a helper of multiprocessing's behind, which goes with the process that they are children of.
+    command = [sys.executable, "-m", "tests.stress", "documents", "--count=100", "--json"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "src")])}
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
+    findings = json.loads(ran.stdout)
+    assert findings["faults"] == []
     # Else it would have tested nothing.
-    assert findings.endings.total() == 100
-    assert findings.endings["document-damaged"] > 0
-    assert 20 < findings.endings["ok"] < 90
-    assert findings.good["mutations"] > 0
-    assert json.loads(json.dumps(findings.as_json()))["endings"] == dict(findings.endings)
+    assert sum(findings["endings"].values()) == 100
+    assert findings["endings"]["document-damaged"] > 0
+    assert 20 < findings["endings"]["ok"] < 90
+    assert findings["good"]["mutations"] > 0
 
 
 @pytest.mark.corpus

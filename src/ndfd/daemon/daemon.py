@@ -20,6 +20,7 @@ from ndfd.config.plan import planned, reloaded
 from ndfd.daemon.crash_reports import CRASHES_FILE, CrashReports
 from ndfd.daemon.file_watch import FileWatch
 from ndfd.daemon.generations import Parts, Preparation
+from ndfd.daemon.launch import OnReady
 from ndfd.daemon.measured import Counts
 from ndfd.daemon.network_door import NetworkDoor
 from ndfd.daemon.reload_requests import ReloadRequests
@@ -38,7 +39,7 @@ from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.varlink_door import VarlinkDoor
-from ndfd.supervisor import require
+from ndfd.supervisor import Zygote, ZygoteOptions, require
 from ndfd.telemetry.logs import prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
@@ -54,14 +55,17 @@ _NO_FONTS = (
     "Install one (Debian: fonts-noto-cjk), or name its folder: [document] fallback_font_dirs"
 )
 
-#: Told the paths of the sockets, the Varlink one first, when the daemon is ready.
-OnReady = Callable[[tuple[str, ...]], None]
-
 
 class Daemon:
     """All parts of one daemon, and their order. Made within the event loop that it runs in."""
 
-    def __init__(self, context: Context, loaded: Loaded, runtime_dir: RuntimeDir) -> None:
+    def __init__(
+        self,
+        context: Context,
+        loaded: Loaded,
+        runtime_dir: RuntimeDir,
+        make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
+    ) -> None:
         self._begun = time.monotonic()
         self._context = context
         self._loaded = loaded
@@ -75,7 +79,7 @@ class Daemon:
         app = make_app(self._serving, self._metrics.render, __version__)
         self._http = HttpDoor(app, self._serving)
         self._preparation = Preparation(
-            context, self._methods, self._serving, app, self._metrics, self._counts, self._crashed
+            context, self._methods, self._serving, app, self._metrics, self._counts, self._crashed, make_zygote
         )
         #: Of the generation that serves; None before the start.
         self._parts: Parts | None = None
@@ -271,29 +275,32 @@ def _font_warning(engine: EngineStatus | None) -> tuple[str, ...]:
     return (_NO_FONTS,)
 
 
-def run(context: Context, on_ready: OnReady, *, owner_fd: int | None = None, private_dir: Path | None = None) -> int:
-    """Runs a daemon until it is told to stop; the exit status.
-
-    `owner_fd` is a pipe whose end stops the daemon. A private daemon lies in a folder that is nobody else's, and
-    removes it. Raises the error that kept the daemon from starting.
-    """
-    if private_dir is not None:
-        context = context.private(private_dir)
-    loaded = load(context)
+def serve(
+    context: Context,
+    loaded: Loaded,
+    make_zygote: Callable[[ZygoteOptions], Zygote],
+    on_ready: OnReady,
+    owner_fd: int | None,
+    *,
+    private: bool,
+) -> int:
+    """Serves until it is told to stop; as `ndfd.daemon.launch.run`, which has read the configuration."""
     prepare_logs(loaded.settings.logging).use()
     _log_warnings(loaded)
     folder = loaded.settings.network.socket_dir
     with RuntimeDir(default_socket_dir() if folder == "auto" else folder) as runtime_dir:
         try:
-            asyncio.run(_serve(context, loaded, runtime_dir, on_ready, owner_fd))
+            asyncio.run(
+                _serve(lambda: Daemon(context, loaded, runtime_dir, make_zygote), runtime_dir, on_ready, owner_fd)
+            )
         finally:
-            if private_dir is not None:
+            if private:
                 runtime_dir.remove(CRASHES_FILE)
     return 0
 
 
 async def _serve(
-    context: Context, loaded: Loaded, runtime_dir: RuntimeDir, on_ready: OnReady, owner_fd: int | None
+    make_daemon: Callable[[], Daemon], runtime_dir: RuntimeDir, on_ready: OnReady, owner_fd: int | None
 ) -> None:
     def stop_here() -> None:
         runtime_dir.remove_sockets()
@@ -303,7 +310,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     stop = StopRequest(on_now=stop_here)
     stop.listen(loop, owner_fd)
-    daemon = Daemon(context, loaded, runtime_dir)
+    daemon = make_daemon()
     # From here on, or a SIGHUP during the start would end the process; it is served after the start.
     loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
     if not await _finished(daemon.start(), stop, Urgency.DRAIN):

@@ -27,6 +27,7 @@ from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.methods import Methods
 from ndfd.server.network import tls_context
+from ndfd.supervisor import Zygote, ZygoteOptions
 from ndfd.telemetry.logs import PreparedLogs, prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
@@ -74,6 +75,7 @@ class Preparation:
         metrics: Metrics,
         counts: Counts,
         on_crash: Callable[[CrashReport], None],
+        make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
     ) -> None:
         self._context = context
         self._daemon = daemon
@@ -82,6 +84,7 @@ class Preparation:
         self._metrics = metrics
         self._counts = counts
         self._on_crash = on_crash
+        self._make_zygote = make_zygote
         self._worker_numbers = itertools.count(1)
 
     async def judge(self, loaded: Loaded) -> tuple[dict[str, PoolPlan], frozenset[int]]:
@@ -112,7 +115,9 @@ class Preparation:
                 undo.callback(network.discard)
             logs = prepare_logs(settings.logging)
             undo.callback(logs.discard)
-            swarm = Swarm(plans, None if former is None else former.swarm, self._worker_numbers, self._on_crash)
+            swarm = Swarm(
+                plans, None if former is None else former.swarm, self._worker_numbers, self._on_crash, self._make_zygote
+            )
             await swarm.start()
             undo.push_async_callback(swarm.discard)
             if self._daemon.occupancy.closed:

@@ -45,13 +45,18 @@ class RunningPool:
     """Serves the generations whose workers are made alike."""
 
     def __init__(
-        self, name: str, plan: PoolPlan, numbers: Iterator[int], on_crash: Callable[[CrashReport], None]
+        self,
+        name: str,
+        plan: PoolPlan,
+        numbers: Iterator[int],
+        on_crash: Callable[[CrashReport], None],
+        make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
     ) -> None:
         """`numbers` are those that its workers get; `on_crash` is told of each that a document ended."""
         self.name = name
         self.role = plan.role
         self._options = plan.options
-        self._zygote = Zygote(plan.options)
+        self._zygote = make_zygote(plan.options)
         self.pool = Pool(self._zygote, plan.limits, numbers=numbers, on_crash=on_crash)
         #: Held by each request that needs it.
         self.held = Held()

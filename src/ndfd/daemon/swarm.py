@@ -10,7 +10,7 @@ from ndfd.daemon.running_pool import PoolPlan, RunningPool
 from ndfd.model.crash import CrashReport
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
 from ndfd.model.status import PoolStatus
-from ndfd.supervisor import Pool, Snapshot
+from ndfd.supervisor import Pool, Snapshot, Zygote, ZygoteOptions
 
 
 class Swarm:
@@ -22,6 +22,7 @@ class Swarm:
         former: Swarm | None,
         numbers: Iterator[int],
         on_crash: Callable[[CrashReport], None],
+        make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
     ) -> None:
         """Of `former` those go on whose workers would be made the same way; `start` starts the others.
 
@@ -34,7 +35,7 @@ class Swarm:
         for name, plan in plans.items():
             pool = None if former is None else former.pools.get(name)
             if pool is None or not pool.serves(plan):
-                pool = RunningPool(name, plan, numbers, on_crash)
+                pool = RunningPool(name, plan, numbers, on_crash, make_zygote)
                 self.new.append(pool)
             self.pools[name] = pool
 

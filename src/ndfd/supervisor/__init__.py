@@ -3,10 +3,22 @@
 from ndfd.supervisor.assignment import Reuse
 from ndfd.supervisor.confinement import require
 from ndfd.supervisor.conversion import Result
+from ndfd.supervisor.head_start import HeadStart
 from ndfd.supervisor.pool import Pool
 from ndfd.supervisor.sharding import Sharding
 from ndfd.supervisor.snapshot import Snapshot
 from ndfd.supervisor.staffing import PoolLimits
 from ndfd.supervisor.zygote import Zygote, ZygoteOptions
 
-__all__ = ["Pool", "PoolLimits", "Result", "Reuse", "Sharding", "Snapshot", "Zygote", "ZygoteOptions", "require"]
+__all__ = [
+    "HeadStart",
+    "Pool",
+    "PoolLimits",
+    "Result",
+    "Reuse",
+    "Sharding",
+    "Snapshot",
+    "Zygote",
+    "ZygoteOptions",
+    "require",
+]

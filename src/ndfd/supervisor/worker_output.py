@@ -29,9 +29,10 @@ _READ_BYTES = 64 * 1024
 class WorkerOutput:
     """A pipe whose writing end, `fd`, is the standard error of every zygote and worker; made within the event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipe: tuple[int, int] | None = None) -> None:
+        """`pipe` is one that there is already, taken over."""
         self._loop = asyncio.get_running_loop()
-        self._reading, self.fd = os.pipe()
+        self._reading, self.fd = pipe or os.pipe()
         os.set_blocking(self._reading, False)
         self._rest = b""
         self._span = self._loop.time()

@@ -10,6 +10,7 @@ from ndfd.errors import NdfdError, ShuttingDown, WorkerStartFailed
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.supervisor.back_off import LAST_S, BackOff
+from ndfd.supervisor.head_start import HeadStart
 from ndfd.supervisor.spawner import WorkerEvents
 from ndfd.supervisor.worker_output import WorkerOutput
 from ndfd.supervisor.worker_process import WorkerProcess
@@ -26,8 +27,10 @@ _REQUESTS_MAX = 32
 class Zygote:
     """Workers outlive the zygote they were forked from: what they convert goes on while the next one starts."""
 
-    def __init__(self, options: ZygoteOptions) -> None:
+    def __init__(self, options: ZygoteOptions, first: HeadStart | None = None) -> None:
+        """`first` is the first process, taken over."""
         self._options = options
+        self._first = first
         self._current: asyncio.Future[ZygoteProcess] | None = None
         self._running: ZygoteProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -47,9 +50,10 @@ class Zygote:
 
     async def start(self) -> EngineStatus:
         """The first zygote; fails as `ZygoteProcess.ready` does, and nothing is left then."""
-        self._output = WorkerOutput()
+        first, self._first = self._first, None
+        self._output = WorkerOutput(None if first is None else first.pipe)
         try:
-            process = ZygoteProcess(self._options, self._output.fd)
+            process = ZygoteProcess(self._options, self._output.fd, None if first is None else first.started)
             engine = await process.ready()
         except BaseException:
             self._output.close()

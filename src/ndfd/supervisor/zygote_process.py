@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -62,11 +63,27 @@ class _Request:
     answer: asyncio.Future[WorkerProcess]
 
 
-class ZygoteProcess:
-    """Runs from its construction until `ended`. `ready` first."""
+class Started(NamedTuple):
+    """A zygote's process that nobody listens to yet."""
 
-    def __init__(self, options: ZygoteOptions, stderr: int | None = None) -> None:
-        """`stderr` is the standard error of it and its workers; None for this process's."""
+    #: This end of its channel.
+    channel: Channel
+    process: subprocess.Popen[bytes]
+    pidfd: int
+
+    def discard(self) -> None:
+        """Ends it."""
+        self.channel.close()
+        platform.kill(self.pidfd)
+        self.process.wait()
+        os.close(self.pidfd)
+
+
+class ZygoteProcess:
+    """Runs from its construction, or before, until `ended`. `ready` first."""
+
+    def __init__(self, options: ZygoteOptions, stderr: int | None = None, started: Started | None = None) -> None:
+        """`stderr` is the standard error of it and its workers; None for this process's. `started` is taken over."""
         self._options = options
         self._loop = asyncio.get_running_loop()
         #: Its exit code, once it and all it said are at their end.
@@ -78,7 +95,7 @@ class ZygoteProcess:
         self._fresh: dict[int, FreshWorker] = {}
         self._workers: dict[int, WorkerProcess] = {}
         self._decoder = frames.FrameDecoder[frames.FromZygote](frames.FromZygote)
-        self._channel, self._process, self._pidfd = _start(options, stderr)
+        self._channel, self._process, self._pidfd = started or start(options, stderr)
         self._channel.setblocking(False)
         self._loop.add_reader(self._channel.fileno(), self._readable)
         self._loop.add_reader(self._pidfd, self._process_over)
@@ -278,8 +295,8 @@ class ZygoteProcess:
             self._loop.remove_reader(self._channel.fileno())
 
 
-def _start(options: ZygoteOptions, stderr: int | None) -> tuple[Channel, subprocess.Popen[bytes], int]:
-    """The supervisor's end of the channel, the process, its pidfd; `WorkerStartFailed` with nothing left."""
+def start(options: ZygoteOptions, stderr: int | None) -> Started:
+    """Starts the process, outside of any event loop as well; `WorkerStartFailed` with nothing left."""
     with contextlib.ExitStack() as undo:
         try:
             ours, theirs = platform.channel_pair(frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
@@ -301,7 +318,7 @@ def _start(options: ZygoteOptions, stderr: int | None) -> tuple[Channel, subproc
         except OSError as error:
             raise WorkerStartFailed(f"the zygote cannot be started: {error}") from error
         undo.pop_all()
-    return ours, process, pidfd
+    return Started(ours, process, pidfd)
 
 
 def _disown(answer: asyncio.Future[WorkerProcess]) -> None:

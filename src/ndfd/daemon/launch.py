@@ -1,0 +1,63 @@
+"""How a daemon comes up: the configuration first, then the zygote, then the rest of the code.
+
+Loading the document stack takes the zygote as long as importing the doors takes the daemon: they do it side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ndfd.config.context import Context
+from ndfd.config.load import Loaded, load
+from ndfd.daemon.parts import pool_plans
+from ndfd.errors import NdfdError
+from ndfd.model.pools import DEFAULT_POOL
+from ndfd.supervisor import HeadStart, Zygote, ZygoteOptions
+
+#: Told the paths of the sockets, the Varlink one first, when the daemon is ready.
+OnReady = Callable[[tuple[str, ...]], None]
+
+
+def run(context: Context, on_ready: OnReady, *, owner_fd: int | None = None, private_dir: Path | None = None) -> int:
+    """Runs a daemon until it is told to stop; the exit status.
+
+    `owner_fd` is a pipe whose end stops the daemon. A private daemon lies in a folder that is nobody else's, and
+    removes it. Raises the error that kept the daemon from starting.
+    """
+    if private_dir is not None:
+        context = context.private(private_dir)
+    loaded = load(context)
+    first = _FirstZygote(context, loaded)
+    try:
+        # Not at the top: the zygote loads meanwhile.
+        from ndfd.daemon.daemon import serve
+
+        return serve(context, loaded, first.make, on_ready, owner_fd, private=private_dir is not None)
+    finally:
+        first.discard()
+
+
+class _FirstZygote:
+    """That of the default pool, on its way already."""
+
+    def __init__(self, context: Context, loaded: Loaded) -> None:
+        self._head_start: HeadStart | None = None
+        # What is wrong here is said when the pools are prepared.
+        with contextlib.suppress(NdfdError):
+            self._head_start = HeadStart(pool_plans(context, loaded.settings)[DEFAULT_POOL].options)
+
+    def make(self, options: ZygoteOptions) -> Zygote:
+        """A zygote; the first one that is made so goes on from the head start."""
+        head_start = self._head_start
+        if head_start is None or head_start.options != options:
+            return Zygote(options)
+        self._head_start = None
+        return Zygote(options, head_start)
+
+    def discard(self) -> None:
+        """Ends it, when nobody has come for it."""
+        if self._head_start is not None:
+            self._head_start.discard()
+            self._head_start = None
