@@ -83,7 +83,7 @@ def _reset_signals() -> None:
 
 
 def _keep_only(channel: platform.Channel) -> None:
-    """And the three standard descriptors: stdin and stdout are /dev/null, stderr is the daemon's log."""
+    """And the three standard descriptors: stdin and stdout are /dev/null, stderr is a pipe to the daemon's log."""
     channel.move_to(platform.WORKER_CHANNEL_FD)
     os.closerange(platform.WORKER_CHANNEL_FD + 1, os.sysconf("SC_OPEN_MAX"))
 
