@@ -8,6 +8,7 @@ import msgspec
 
 from ndfd.client import Client
 from ndfd.model.conversion import ConversionReport, ConvertOptions, OutputFormat, PageReport
+from tests import documents
 from tests.daemon.configured import running
 from tests.document.test_parts import book
 
@@ -30,6 +31,16 @@ def conversions(client: Client, data: bytes) -> list[tuple[bytes, ConversionRepo
         assert sorted(page.number for page in seen) == list(range(1, PAGES + 1))
         assert {page.total for page in seen} == {PAGES}
     return made
+
+
+def test_bad_pages_of_every_part_are_told(tmp_path: Path) -> None:
+    data = documents.phantom_pages(PAGES)
+    with running(tmp_path, settings("200")) as daemon, daemon.client() as client:
+        sharded = conversions(client, data)
+        assert {report.pages_failed for _, report in sharded} == {PAGES - 1}
+        daemon.write(settings('"off"'))
+        client.reload()
+        assert conversions(client, data) == sharded
 
 
 def test_sharding_changes_nothing_but_the_number_of_workers(tmp_path: Path) -> None:

@@ -134,6 +134,12 @@ def test_pages_of_a_part_are_told_in_the_documents_own_numbering() -> None:
     assert report.pages == 3
 
 
+def test_bad_pages_of_a_part_are_reported_in_the_documents_own_numbering() -> None:
+    _, report = read_part(documents.phantom_pages(40), ConvertOptions(), Section(21, 40), 40)
+    assert [(page.number, page.total) for page in report.problems] == [(number, 40) for number in range(21, 41)]
+    assert (report.pages, report.pages_failed) == (20, 20)
+
+
 def test_of_a_document_that_is_too_long_only_the_number_of_pages_is_told() -> None:
     told: list[PageReport] = []
     assert convert_up_to(6, book(7), ConvertOptions(), told.append) == 7

@@ -62,7 +62,7 @@ def render(
     """The rendering and the report; `parts` is empty afterwards. `started` is the process's CPU time at the start."""
     front, drafts = _settled(parts)
     parts.clear()
-    report = report_on(drafts, options.format.media_type, 0, 0.0)
+    report = report_on(drafts, len(drafts), options.format.media_type, 0, 0.0)
     rendered = _render(front, drafts, data, options, confinement)
     return rendered, msgspec.structs.replace(report, size_bytes=len(rendered), cpu_s=time.process_time() - started)
 

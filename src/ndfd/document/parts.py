@@ -56,7 +56,7 @@ def read_part(
             check_pages(engine, pages)
             part = read_section(engine, section, on_page)
         encoded = _encoder.encode(part)
-        return encoded, report_on(part.drafts, PART_MEDIA_TYPE, len(encoded), time.process_time() - started)
+        return encoded, report_on(part.drafts, pages, PART_MEDIA_TYPE, len(encoded), time.process_time() - started)
 
 
 def decoded(data: Any) -> Part:

@@ -14,12 +14,15 @@ PROBLEMS_MAX = 100
 OnPage = Callable[[PageReport], None]
 
 
-def report_on(drafts: Sequence[PageDraft], media_type: str, size_bytes: int, cpu_s: float) -> ConversionReport:
-    """The report on these pages. `rss_max_bytes` is left 0: the process knows it, not this function."""
+def report_on(
+    drafts: Sequence[PageDraft], total: int, media_type: str, size_bytes: int, cpu_s: float
+) -> ConversionReport:
+    """The report on these pages of a document that has `total`.
+
+    `rss_max_bytes` is left 0: the process knows it, not this function.
+    """
     problems = [
-        PageReport(page.number, len(drafts), page.status, page.reasons)
-        for page in drafts
-        if page.status is not PageStatus.OK
+        PageReport(page.number, total, page.status, page.reasons) for page in drafts if page.status is not PageStatus.OK
     ]
     return ConversionReport(
         pages=len(drafts),
