@@ -68,8 +68,6 @@ class Conversion:
         self.deadline_s = deadline_s
         self.asked_at = now
         self.due_at = now + deadline_s
-        #: When a worker took it on.
-        self.begun_at: float | None = None
         self.task = task
         self.pages_done, self.pages_total = task.start()
         self.outcome: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
