@@ -40,7 +40,7 @@ class StorageSettings(Group):
 
 
 class JobsSettings(Group):
-    """Durable jobs, as ndfd submit makes them: accepted means never lost. Conversions that their caller waits for are not jobs."""
+    """Durable jobs, as ndfd submit makes them: accepted means never lost. What a caller waits for is none."""
 
     enabled: Annotated[bool, kinds.Flag()] = key(True, "Whether the daemon takes and keeps jobs.", Effect.RESTART)
     max_attempts: Annotated[int, kinds.Number(1, 100)] = key(
