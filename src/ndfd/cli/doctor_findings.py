@@ -10,7 +10,8 @@ from pathlib import Path
 from ndfd import __version__, platform
 from ndfd.cli.doctor_confinement import GROUP as CONFINEMENT
 from ndfd.cli.doctor_confinement import confinement
-from ndfd.cli.doctor_host import host, socket_folder
+from ndfd.cli.doctor_folders import socket_folder
+from ndfd.cli.doctor_host import host
 from ndfd.cli.endings import one_line
 from ndfd.cli.options import Sources
 from ndfd.cli.status import confined, duration

@@ -20,6 +20,7 @@ _host = _Host()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
+file_system = _host.file_system
 is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
@@ -70,6 +71,7 @@ __all__ = [
     "config_dirs",
     "confine_worker",
     "fallback_font_dirs",
+    "file_system",
     "font_roots",
     "forget_environment",
     "host",

@@ -109,6 +109,10 @@ class Platform:
         """The default folders of the configuration; none of them is made or looked at."""
         raise self._lacks("a folder for the configuration")
 
+    def file_system(self, path: Path) -> str | None:
+        """The type of the file system that holds what is at this path, by the system's name for it; None: not known."""
+        return None
+
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """Whether the machine's service manager, not a user or a user's own manager, started this process."""
         return False

@@ -190,6 +190,10 @@ class Linux(Platform):
             physical = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
         return physical if limit is None else min(physical, limit)
 
+    def file_system(self, path: Path) -> str | None:
+        """By /proc/self/mountinfo."""
+        return linux_host.file_system(path)
+
     def host(self) -> Host:
         """Limits by getrlimit(2); a user namespace is really tried."""
         descriptors, descriptors_max = linux_host.limit(resource.RLIMIT_NOFILE)
