@@ -24,6 +24,7 @@ config_dirs = _host.config_dirs
 file_system = _host.file_system
 state_dirs = _host.state_dirs
 drop_from_cache = _host.drop_from_cache
+may_stall = _host.may_stall
 is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
@@ -85,6 +86,7 @@ __all__ = [
     "kill",
     "listen",
     "make_socket_dir",
+    "may_stall",
     "measure_confinement",
     "memfd",
     "peer_identity",
