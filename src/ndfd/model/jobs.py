@@ -11,6 +11,8 @@ from ndfd.model.conversion import ConversionReport, ConvertOptions, OutputFormat
 from ndfd.model.job_states import JobState
 
 PRIORITY_MIN, PRIORITY_MAX = -10, 10
+#: What one step of priority counts as much as: so long a wait.
+PRIORITY_STEP_S = 60.0
 #: Of one job.
 LABELS_MAX = 32
 LABEL_NAME_MAX_CHARACTERS = 63
