@@ -162,7 +162,7 @@ class JobsInMemory:
         self._tell(msgspec.structs.replace(self._jobs[job_id], pages_done=done, pages=total))
 
     async def succeed(self, job_id: str, content: bytes = b"# a result") -> None:
-        """A run begins, and succeeds."""
+        """A run begins, if none runs, and succeeds."""
         job = self._jobs[job_id]
         if job.state is JobState.QUEUED:
             job = self._happen(job, JobEvent.STARTED)
@@ -171,8 +171,10 @@ class JobsInMemory:
         self._happen(job, JobEvent.SUCCEEDED, report=report, finished_at=1001.0)
 
     async def fail(self, job_id: str, error: NdfdError) -> None:
-        """A run begins, and fails for good."""
-        job = self._happen(self._jobs[job_id], JobEvent.STARTED)
+        """A run begins, if none runs, and fails for good."""
+        job = self._jobs[job_id]
+        if job.state is JobState.QUEUED:
+            job = self._happen(job, JobEvent.STARTED)
         self._happen(job, JobEvent.FAILED, fault=JobFault.of(error), finished_at=1001.0)
 
     async def stop_watches(self, error: NdfdError) -> None:

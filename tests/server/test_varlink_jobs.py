@@ -266,7 +266,7 @@ def test_a_watch_tells_each_change_and_page_and_ends_with_the_jobs(doors: Doors)
         assert {**fault, "hint": DamagedDocument.default_hint} == jobs[4]["fault"]
         assert peer.reply() == {"parameters": {"generation": 1}}
         assert "version" in peer.ask(GET_STATUS)["parameters"]
-    assert doors.jobs.watches == 0
+    doors.run(doors.jobs.watched(0))
 
 
 def test_a_watch_of_a_job_that_has_ended_ends(doors: Doors) -> None:
@@ -284,7 +284,7 @@ def test_without_more_a_watch_tells_of_one_job_as_it_is(doors: Doors) -> None:
         assert reply["parameters"]["job"]["state"] == "queued"
         assert "continues" not in reply
         assert peer.ask(WATCH, {"ids": [job_id, "other0"]})["error"] == "org.varlink.service.ExpectedMore"
-    assert doors.jobs.watches == 0
+    doors.run(doors.jobs.watched(0))
 
 
 def test_a_watch_of_what_there_is_not_fails_at_once(doors: Doors) -> None:
@@ -294,7 +294,7 @@ def test_a_watch_of_what_there_is_not_fails_at_once(doors: Doors) -> None:
         assert peer.ask(WATCH, {"ids": []}, more=True)["parameters"]["code"] == "usage"
         failed = peer.ask(WATCH, {"ids": ["x"] * 10_001}, more=True)["parameters"]
         assert "10001 jobs are named; from 1 to 10000" in failed["message"]
-    assert doors.jobs.watches == 0
+    doors.run(doors.jobs.watched(0))
 
 
 def test_a_watch_fails_with_what_ends_it(doors: Doors) -> None:
@@ -338,7 +338,7 @@ def test_a_stopping_door_ends_a_watch_and_says_so(doors: Doors) -> None:
         doors.run(doors.varlink.stop(0))
         assert peer.reply()["parameters"]["code"] == "daemon-stopping"
         assert peer.is_closed()
-    assert doors.jobs.watches == 0
+    doors.run(doors.jobs.watched(0))
 
 
 def test_a_result_comes_inline_or_as_a_sealed_descriptor(doors: Doors) -> None:
