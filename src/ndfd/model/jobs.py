@@ -136,10 +136,10 @@ class JobChange(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class BackupReport(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a backup holds."""
+    """What a backup of the store holds."""
 
     jobs: int
-    #: Files, each once, whichever jobs share it.
+    #: Files of documents and of results; what several jobs share is in it once.
     documents: int
     results: int
     #: Of all files in it, the database with them.

@@ -27,8 +27,10 @@ storage = _Storage()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
+file_system = _host.file_system
 state_dirs = _host.state_dirs
 drop_from_cache = _host.drop_from_cache
+may_stall = _host.may_stall
 is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
@@ -81,6 +83,7 @@ __all__ = [
     "confine_worker",
     "drop_from_cache",
     "fallback_font_dirs",
+    "file_system",
     "font_roots",
     "forget_environment",
     "host",
@@ -89,6 +92,7 @@ __all__ = [
     "kill",
     "listen",
     "make_socket_dir",
+    "may_stall",
     "measure_confinement",
     "memfd",
     "peer_identity",

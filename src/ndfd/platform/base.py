@@ -90,12 +90,23 @@ class Platform:
         """The default folders of the configuration; none of them is made or looked at."""
         raise self._lacks("a folder for the configuration")
 
+    def file_system(self, path: Path) -> str | None:
+        """The type of the file system that holds what is at this path, by the system's name for it; None: not known."""
+        return None
+
     def state_dirs(self, environment: Mapping[str, str], home: Path | None) -> StateDirs:
         """The default folders of what outlives the daemon; none of them is made or looked at."""
         raise self._lacks("a folder for what is kept")
 
     def drop_from_cache(self, fd: int) -> None:
         """Has the file's clean pages leave memory, where that can be asked for: the next read of it asks the disk."""
+
+    def may_stall(self, fd: int) -> bool:
+        """Whether somebody else may keep us waiting when we read this file, or merely ask for its size.
+
+        Never waits itself. True where the system cannot tell.
+        """
+        return True
 
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """Whether the machine's service manager, not a user or a user's own manager, started this process."""

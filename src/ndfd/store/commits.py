@@ -6,6 +6,7 @@ by the next.
 
 from __future__ import annotations
 
+import functools
 import os
 import queue
 import sqlite3
@@ -169,7 +170,7 @@ class Commits:
             except OSError as error:
                 failed += [Outcome(item.ticket, None, ours(error, self._folder), None) for item in items]
                 continue
-            opened.append((folder_fd, each(items, lambda put, fd=folder_fd: self._link(put, fd))))
+            opened.append((folder_fd, each(items, functools.partial(self._link, folder_fd))))
         for folder_fd, items in opened:
             try:
                 storage.sync(folder_fd)
@@ -193,7 +194,7 @@ class Commits:
             staged.synced = True
         self._reached(put.synced_step)
 
-    def _link(self, put: Put, folder_fd: int) -> None:
+    def _link(self, folder_fd: int, put: Put) -> None:
         self._spool.link(put.stage(self._spool), folder_fd)
         self._reached(put.linked_step)
 

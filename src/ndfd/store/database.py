@@ -26,7 +26,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """The connection that writes: each commit is on the disk when it returns."""
     if sqlite3.sqlite_version_info < _SQLITE_MIN:
         raise StoreError(
-            f"Python was built with SQLite {sqlite3.sqlite_version}, and the store needs {'.'.join(map(str, _SQLITE_MIN))}",
+            f"this Python has SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, _SQLITE_MIN))}",
             hint="use a Python with a newer SQLite",
         )
     connection = sqlite3.connect(

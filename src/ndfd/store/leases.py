@@ -1,4 +1,4 @@
-"""Runs of jobs: leased to this life of the daemon, and ended by it. A run that is not the job's any more changes nothing."""
+"""Runs of jobs: leased to this life of the daemon, and ended by it. A run that is not its job's changes nothing."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def _unfit(row: JobRow) -> JobFault | None:
     except StoreDamaged as error:
         return JobFault.of(error)
     if row.password_erased and row.password is None:
-        error = StoreDamaged(
+        lost = StoreDamaged(
             "the result was damaged on the disk, and the document's password is erased: it cannot be made anew",
             hint="submit the document again with its password",
         )
-        return JobFault.of(error)
+        return JobFault.of(lost)
     return None
 
 
@@ -84,9 +84,7 @@ class Succeed(Operation[bool]):
         if row is None:
             return False
         refer(work, staged.hash, staged.size)
-        finish(
-            work, row, JobEvent.SUCCEEDED, result=staged.hash, result_bytes=staged.size, report=self._report
-        )
+        finish(work, row, JobEvent.SUCCEEDED, result=staged.hash, result_bytes=staged.size, report=self._report)
         work.reached(Step.PUBLISH_WRITTEN)
         work.steps.append(Step.PUBLISHED)
         return True

@@ -1,4 +1,4 @@
-"""What a new life of the daemon does with what the last one left: takes back its leases, counts, removes stray files."""
+"""What a new life of the daemon does with what the last one left: takes back leases, counts, removes stray files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Meta(NamedTuple):
 
 def begin(connection: sqlite3.Connection) -> Meta:
     """Begins a new life."""
-    known = {name: value for name, value in connection.execute("SELECT name, value FROM meta")}
+    known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
     meta = Meta(
         epoch=int(known.get("epoch", 0)) + 1,
         secret=bytes(known.get("secret", b"")) or secrets.token_bytes(32),

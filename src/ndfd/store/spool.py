@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import DocumentChanged, StoreDamaged, UsageError
-from ndfd.platform import storage
+from ndfd.platform import memfd, seal, storage
 from ndfd.platform.base_storage import write_all
 
 #: Up to here a file is read at once and synced with the others of its batch; larger ones are staged beforehand.
@@ -107,8 +107,7 @@ class Spool:
                 # Of the copy: the source may be written to while it is read.
                 staged.hash = hash_of(fd)
             after = os.fstat(source)
-            if (size, after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
-                raise DocumentChanged("the document was changed while it was taken in")
+            _refuse_if_changed(before, after, size)
             storage.start_writeback(fd)
         except BaseException:
             staged.discard()
@@ -148,11 +147,29 @@ class Spool:
         except FileNotFoundError:
             raise StoreDamaged(f"{path} is missing") from None
         try:
-            if hash_of(fd) != digest:
-                raise StoreDamaged(f"{path} has other bytes than it was written with")
+            _refuse_if_damaged(fd, digest, path)
         except BaseException:
             os.close(fd)
             raise
+        return fd
+
+    def sealed_copy(self, digest: bytes) -> int:
+        """The bytes of a file in sealed memory; `StoreDamaged`.
+
+        Never the file itself is handed out: its times and its number of links would tell of others.
+        """
+        source = self.open(digest)
+        try:
+            fd = memfd("ndfd-result")
+            try:
+                storage.copy(source, fd, os.fstat(source).st_size)
+                _refuse_if_damaged(fd, digest, self.path(digest))
+                seal(fd)
+            except BaseException:
+                os.close(fd)
+                raise
+        finally:
+            os.close(source)
         return fd
 
     def unlink(self, digest: bytes) -> None:
@@ -161,7 +178,7 @@ class Spool:
             self.path(digest).unlink()
 
     def folders(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        """The first byte of the hashes of each folder, and the hashes there are files for. Other files are passed over."""
+        """The first byte of each folder's hashes, and the hashes there are files for. Other files are passed over."""
         for number in range(256):
             prefix = f"{number:02x}"
             names = (entry.name for entry in os.scandir(self.folder / prefix))
@@ -176,6 +193,16 @@ class Spool:
         """Returns when the names of these files are on the disk."""
         for folder in {self.path(digest).parent for digest in digests}:
             storage.sync_folder(folder)
+
+
+def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int) -> None:
+    if (size, after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
+        raise DocumentChanged("the document was changed while it was taken in")
+
+
+def _refuse_if_damaged(fd: int, digest: bytes, path: Path) -> None:
+    if hash_of(fd) != digest:
+        raise StoreDamaged(f"{path} has other bytes than it was written with")
 
 
 def hash_of(fd: int) -> bytes:

@@ -7,17 +7,16 @@ import contextlib
 import functools
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, StorageFull, StoreDamaged, StoreError
+from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, StoreDamaged, StoreError
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobPage, JobQuery, Submission
-from ndfd.platform import memfd, seal, storage
+from ndfd.platform import storage
 from ndfd.store import reading, recovery
 from ndfd.store.backups import Backups
 from ndfd.store.clock import Clock
@@ -29,9 +28,11 @@ from ndfd.store.lock import FolderLock
 from ndfd.store.manifest import DATABASE, SPOOL
 from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
+from ndfd.store.reader import Reader
 from ndfd.store.retention import AT_ONCE, Expire
 from ndfd.store.rows import JobRow, convert_options, decode, shown
-from ndfd.store.spool import SMALL_BYTES, Spool, hash_of
+from ndfd.store.space import KEEP_FREE_BYTES, FreeSpace
+from ndfd.store.spool import SMALL_BYTES, Spool
 from ndfd.store.steps import Step
 from ndfd.store.submission import Submit
 from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
@@ -39,10 +40,6 @@ from ndfd.store.work import Operation
 
 T = TypeVar("T")
 
-#: Left for the results of accepted work, and for the system, when new work is refused.
-KEEP_FREE_BYTES = 1_000_000_000
-#: How long the file system's word on its free space holds.
-_FREE_FOR_S = 0.25
 #: Large files are copied, and files checked, by so many threads.
 _FILE_THREADS = 4
 
@@ -57,9 +54,7 @@ class Store:
         self.folder = folder
         self.reached = reached
         self._lock = lock
-        self._keep_free_bytes = keep_free_bytes
-        self._free = 0
-        self._free_until = 0.0
+        self._space = FreeSpace(folder, keep_free_bytes)
         self._on_change: list[Callable[[Job], None]] = []
         self._on_forgotten: list[Callable[[str], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,8 +81,7 @@ class Store:
             reached=self._reached,
             done=self._done,
         )
-        self._reader: sqlite3.Connection | None = None
-        self._readers = ThreadPoolExecutor(1, "ndfd-store-read")
+        self._reader = Reader(self._database)
         self._files = ThreadPoolExecutor(_FILE_THREADS, "ndfd-store-files")
         self._backups = Backups(self._database, self.pinned, keep_free_bytes)
 
@@ -132,8 +126,7 @@ class Store:
         self._backups.close()
         self._files.shutdown()
         self._commits.stop()
-        self._readers.submit(self._close_reader).result()
-        self._readers.shutdown()
+        self._reader.stop()
         self._lock.release()
 
     @property
@@ -159,39 +152,21 @@ class Store:
 
         `KeyReused`, `StorageFull`, `DocumentChanged`, `StoreError`. The descriptor stays the caller's.
         """
-        self._refuse_when_full(os.fstat(document_fd).st_size)
+        try:
+            self._space.take(os.fstat(document_fd).st_size)
+        except OSError as error:
+            raise ours(error, self.folder) from error
         return await self._put(Submit(new, document_fd, self._secret))
-
-    def _refuse_when_full(self, size: int) -> None:
-        free = self._free_bytes()
-        if free - size < self._keep_free_bytes:
-            error = StorageFull(
-                f"the disk of {self.folder} has {free // 1_000_000} MB free, and {self._keep_free_bytes // 1_000_000} MB "
-                "are kept for the work that was accepted"
-            )
-            error.retry_after_s = 10.0
-            raise error
-        self._free = free - size
-
-    def _free_bytes(self) -> int:
-        moment = time.monotonic()
-        if moment >= self._free_until:
-            try:
-                self._free = storage.free_bytes(self.folder)
-            except OSError as error:
-                raise ours(error, self.folder) from error
-            self._free_until = moment + _FREE_FOR_S
-        return self._free
 
     # Running
 
     async def ready(self, now: float, per_user: int) -> tuple[Ready, ...]:
         """The first of each user's queued jobs that may run, by rank."""
-        return await self._read(reading.ready, now, per_user)
+        return await self._reader.ask(reading.ready, now, per_user)
 
     async def next_due(self) -> float | None:
         """When the next postponed job may run; None where none waits for a moment to come."""
-        return await self._read(reading.next_due, self.now())
+        return await self._reader.ask(reading.next_due, self.now())
 
     async def lease(self, ids: Sequence[str]) -> tuple[Leased, ...]:
         """Those of these jobs that still wait: they are this daemon's to run now.
@@ -244,23 +219,23 @@ class Store:
 
     async def get(self, job_id: str, viewer_uid: int | None) -> Job:
         """By its id or, where only one fits, by the first 6 or more characters of it; `JobUnknown`."""
-        return await self._read(reading.job, job_id, viewer_uid)
+        return await self._reader.ask(reading.job, job_id, viewer_uid)
 
     async def history(self, job_id: str, viewer_uid: int | None) -> tuple[JobChange, ...]:
         """What happened to it, oldest first; `JobUnknown`."""
-        return await self._read(reading.history, job_id, viewer_uid)
+        return await self._reader.ask(reading.history, job_id, viewer_uid)
 
     async def list(self, query: JobQuery, viewer_uid: int | None) -> JobPage:
         """Those that fit, newest first."""
-        return await self._read(reading.page, query, viewer_uid)
+        return await self._reader.ask(reading.page, query, viewer_uid)
 
     async def result(self, job_id: str, viewer_uid: int | None) -> tuple[Job, int]:
         """The job and its result in sealed memory, which the receiver closes.
 
-        `JobUnknown`, `JobNotFinished`, `JobCancelled`, or the error with which the job ended. `Busy` when the result was
-        found damaged: the job runs again.
+        `JobUnknown`, `JobNotFinished`, `JobCancelled`, or the error with which the job ended. `Busy` when the result
+        was found damaged: the job runs again.
         """
-        row = await self._read(reading.row, job_id, viewer_uid)
+        row = await self._reader.ask(reading.row, job_id, viewer_uid)
         job = shown(row)
         if job.state is JobState.CANCELLED:
             raise JobCancelled(f"job {job.id} was cancelled")
@@ -269,30 +244,13 @@ class Store:
         if row.result is None or job.state is not JobState.SUCCEEDED:
             raise JobFault.error(job.fault) if job.fault else StoreDamaged(f"job {job.id} has neither result nor fault")
         try:
-            return job, await self._file(self._sealed_copy, row.result)
+            return job, await self._file(self._spool.sealed_copy, row.result)
         except StoreDamaged as error:
             if not await self._perform(LoseResult(job.id, row.result, error)):
                 raise JobUnknown(f"there is no job {job_id!r}") from None
             busy = Busy(f"the result of job {job.id} is damaged on the disk; it is made anew", hint="try again later")
             busy.retry_after_s = 5.0
             raise busy from error
-
-    def _sealed_copy(self, digest: bytes) -> int:
-        """Never the spool's own file: its times and link count would tell of others."""
-        source = self._spool.open(digest)
-        try:
-            fd = memfd("ndfd-result")
-            try:
-                storage.copy(source, fd, os.fstat(source).st_size)
-                if hash_of(fd) != digest:
-                    raise StoreDamaged(f"{self._spool.path(digest)} changes while it is read")
-                seal(fd)
-            except BaseException:
-                os.close(fd)
-                raise
-        finally:
-            os.close(source)
-        return fd
 
     # Counts
 
@@ -303,7 +261,11 @@ class Store:
     def totals(self) -> Totals:
         """What the store holds."""
         tally = self._commits.tally
-        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, self._free_bytes())
+        try:
+            left = self._space.left()
+        except OSError as error:
+            raise ours(error, self.folder) from error
+        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
 
     async def expire(self, keep: Keep) -> int:
         """Forgets finished jobs beyond any of the bounds, oldest first; returns how many."""
@@ -318,7 +280,7 @@ class Store:
 
     async def due_deliveries(self, now: float, limit: int) -> tuple[Delivery, ...]:
         """Whom to tell of a job's end, those first that have waited longest. They stay due until told of."""
-        return await self._read(reading.due_deliveries, now, limit)
+        return await self._reader.ask(reading.due_deliveries, now, limit)
 
     async def delivered(self, delivery_id: str) -> None:
         """Somebody was told."""
@@ -330,7 +292,7 @@ class Store:
 
     async def taken_files(self, watch: str) -> Mapping[str, str]:
         """Paths of a watch folder that were taken, with their marks."""
-        return await self._read(reading.taken_files, watch)
+        return await self._reader.ask(reading.taken_files, watch)
 
     async def drop_taken(self, watch: str, paths: Sequence[str]) -> None:
         """Forgets files that are not there any more."""
@@ -390,13 +352,13 @@ class Store:
         self._commits.hand_in(operation, future)
         return await future
 
-    def _done(self, outcomes: list[Outcome]) -> None:
+    def _done(self, outcomes: Sequence[Outcome]) -> None:
         """In the store's thread."""
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits any more.
             self._loop.call_soon_threadsafe(self._tell, outcomes)
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
         for ticket, value, error, work in outcomes:
             if not ticket.done():
                 if error is None:
@@ -410,23 +372,6 @@ class Store:
                 for job_id in work.forgotten:
                     for forget in self._on_forgotten:
                         forget(job_id)
-
-    async def _read(self, question: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question, arguments)
-
-    def _ask(self, question: Callable[..., T], arguments: tuple[Any, ...]) -> T:
-        try:
-            if self._reader is None:
-                self._reader = connect_reader(self._database)
-            return question(self._reader, *arguments)
-        except sqlite3.Error as error:
-            self._close_reader()
-            raise ours(error, self.folder) from error
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
 
     async def _file(self, work: Callable[..., T], *arguments: Any) -> T:
         def guarded() -> T:
