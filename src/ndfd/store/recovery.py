@@ -92,16 +92,10 @@ def tally(connection: sqlite3.Connection) -> Tally:
 def sweep(connection: sqlite3.Connection, spool: Spool) -> int:
     """Removes files that no row names: of submissions that were never acknowledged, of jobs that were forgotten."""
     spool.empty_incoming()
-    removed = 0
-    for prefix, files in spool.folders():
-        named = {
-            row[0] for row in connection.execute(QUERIES["blobs_between"], (prefix + bytes(31), prefix + b"\xff" * 31))
-        }
-        for digest in files:
-            if digest not in named:
-                spool.unlink(digest)
-                removed += 1
-    return removed
+    stray = [digest for digest in spool.hashes() if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None]
+    for digest in stray:
+        spool.unlink(digest)
+    return len(stray)
 
 
 def _unheard(step: Step) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,10 @@ from ndfd.platform.base_storage import write_all
 #: Up to here a file is read at once and synced with the others of its batch; larger ones are staged beforehand.
 SMALL_BYTES = 256 * 1024
 _CHUNK_BYTES = 1 << 20
-_REST = re.compile(r"[0-9a-f]{62}")
+#: A batch of files is spread over the folders, and each folder that it touches is synced: with 256 of them that took
+#: longer than the files' own syncs. File systems of today hold some 100,000 names in a folder as well as a hundred.
+_FOLDERS = "0123456789abcdef"
+_REST = re.compile(r"[0-9a-f]{63}")
 
 
 @dataclass(slots=True)
@@ -34,7 +37,6 @@ class Staged:
     path: Path | None
     hash: bytes
     size: int
-    synced: bool = False
 
     def discard(self) -> None:
         """Closes it; without a name it is gone then."""
@@ -54,7 +56,7 @@ class Spool:
         self.folder = folder
         self._incoming = folder / "incoming"
         made = False
-        for path in (folder, self._incoming, *(folder / f"{number:02x}" for number in range(256))):
+        for path in (folder, self._incoming, *(folder / digit for digit in _FOLDERS)):
             try:
                 path.mkdir(mode=0o700)
                 made = True
@@ -87,7 +89,7 @@ class Spool:
     def path(self, digest: bytes) -> Path:
         """Of the file with this hash."""
         name = digest.hex()
-        return self.folder / name[:2] / name[2:]
+        return self.folder / name[0] / name[1:]
 
     def stage(self, source: int) -> Staged:
         """Copies a file into one without a name. `DocumentChanged` when it was written to meanwhile."""
@@ -177,22 +179,16 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             self.path(digest).unlink()
 
-    def folders(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        """The first byte of each folder's hashes, and the hashes there are files for. Other files are passed over."""
-        for number in range(256):
-            prefix = f"{number:02x}"
-            names = (entry.name for entry in os.scandir(self.folder / prefix))
-            yield bytes([number]), [bytes.fromhex(prefix + name) for name in names if _REST.fullmatch(name)]
+    def hashes(self) -> Iterator[bytes]:
+        """Of the files that are there, in no order. Files of other names are passed over."""
+        for digit in _FOLDERS:
+            with os.scandir(self.folder / digit) as entries:
+                yield from (bytes.fromhex(digit + entry.name) for entry in entries if _REST.fullmatch(entry.name))
 
     def empty_incoming(self) -> None:
         """Removes what an earlier life had under way."""
         for path in self._incoming.iterdir():
             path.unlink()
-
-    def sync_folders(self, digests: Iterable[bytes]) -> None:
-        """Returns when the names of these files are on the disk."""
-        for folder in {self.path(digest).parent for digest in digests}:
-            storage.sync_folder(folder)
 
 
 def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int) -> None:

@@ -72,6 +72,7 @@ class Store:
             recovery.sweep(connection, self._spool)
         finally:
             connection.close()
+        self._reader = Reader(self._database)
         self._commits = Commits(
             functools.partial(connect, self._database),
             self._spool,
@@ -80,8 +81,8 @@ class Store:
             tally=recovery.tally,
             reached=self._reached,
             done=self._done,
+            reset_readers=self._reader.reset,
         )
-        self._reader = Reader(self._database)
         self._files = ThreadPoolExecutor(_FILE_THREADS, "ndfd-store-files")
         self._backups = Backups(self._database, self.pinned, keep_free_bytes)
 
@@ -340,10 +341,8 @@ class Store:
     def _stage(self, operation: Operation[Any]) -> None:
         put = operation.put
         assert put is not None
-        staged = put.stage(self._spool)
-        self._reached(put.staged_step)
-        storage.sync(staged.fd)
-        staged.synced = True
+        storage.sync(put.stage(self._spool).fd)
+        put.synced = True
 
     async def _perform(self, operation: Operation[T]) -> T:
         loop = self._loop

@@ -78,6 +78,8 @@ class Put:
         self._source = os.dup(source)
         self.staged_step, self.synced_step, self.linked_step, self.folder_step = steps
         self.staged: Staged | None = None
+        #: Its bytes are on the disk.
+        self.synced = False
 
     @property
     def size(self) -> int:
