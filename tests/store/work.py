@@ -82,4 +82,5 @@ def whole(fd: int) -> bytes:
 
 def spooled(folder: Path) -> list[Path]:
     """The files of documents and results."""
-    return sorted(path for path in (folder / "spool").glob("??/*") if path.is_file())
+    spool = folder / "spool"
+    return sorted(path for path in spool.rglob("*") if path.is_file() and path.parent != spool / "incoming")

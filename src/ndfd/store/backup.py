@@ -24,6 +24,7 @@ from ndfd.model.jobs import BackupReport
 from ndfd.store.archive import CHUNK, ArchiveWriter
 from ndfd.store.manifest import DAMAGED_MAX, DATABASE, FORMAT, HEAD, MANIFEST, SUMS, Head, Manifest, Sums, spool_name
 from ndfd.store.snapshot import Snapshot, snapshot
+from ndfd.store.spool import Spool
 
 #: A reader of a pipe that takes nothing for so long holds up the removal of files for nothing.
 STALL_S = 300.0
@@ -38,7 +39,7 @@ class Stopped(Exception):
 
 
 def write_backup(
-    database: Path, spool: Path, fd: int, *, keep_free_bytes: int, stopped: Callable[[], bool]
+    database: Path, spool: Spool, fd: int, *, keep_free_bytes: int, stopped: Callable[[], bool]
 ) -> BackupReport:
     """Writes a backup to the descriptor, which stays open; blocks.
 
@@ -62,7 +63,7 @@ def write_backup(
 class _Backup:
     """One backup on its way."""
 
-    def __init__(self, copy: Snapshot, spool: Path, archive: ArchiveWriter) -> None:
+    def __init__(self, copy: Snapshot, spool: Spool, archive: ArchiveWriter) -> None:
         self._copy = copy
         self._spool = spool
         self._archive = archive
@@ -101,7 +102,7 @@ class _Backup:
         """A file of the spool."""
         name = spool_name(digest)
         try:
-            fd = os.open(self._spool / name.partition("/")[2], os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(self._spool.path(digest), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             # It is not there, or not to be had: EIO of a folder's block, ELOOP of what somebody put in its place.
             self._note(self._missing, digest)
@@ -140,7 +141,7 @@ class _Backup:
         kind.append(digest)
         if len(self._damaged) + len(self._missing) > DAMAGED_MAX:
             raise StoreDamaged(
-                f"{self._spool}: more than {DAMAGED_MAX} files are damaged or missing",
+                f"{self._spool.folder}: more than {DAMAGED_MAX} files are damaged or missing",
                 hint="look at the disk (smartctl, dmesg); what is left can be copied while the daemon is stopped",
             )
 

@@ -62,7 +62,7 @@ class Backups:
             with self._pinned() as spool:
                 return write_backup(
                     self._database,
-                    spool.folder,
+                    spool,
                     fd,
                     keep_free_bytes=self._keep_free_bytes,
                     stopped=stop.is_set,

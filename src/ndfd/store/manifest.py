@@ -68,6 +68,6 @@ class Sums:
 
 
 def spool_name(digest: bytes) -> str:
-    """Where the file with this SHA-256 lies in the backup, and in a state folder."""
+    """Where the file with this SHA-256 lies in the backup, wherever a spool has it."""
     text = digest.hex()
     return f"{SPOOL}/{text[:2]}/{text[2:]}"

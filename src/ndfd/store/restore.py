@@ -38,6 +38,7 @@ from ndfd.store.manifest import (
     spool_name,
 )
 from ndfd.store.schema_check import foreign, opened
+from ndfd.store.spool import place
 from ndfd.store.written import Unkept, Written
 
 T = TypeVar("T")
@@ -132,10 +133,11 @@ class _Reading:
                 continue
             if member.size != size:
                 raise self._archive.refusal(f"{name} has {member.size} bytes, and its database says {size}")
-            if self._take(member, name) == digest.hex():
+            where = f"{SPOOL}/{place(digest)}"
+            if self._take(member, where) == digest.hex():
                 self._sums.add(name, digest.hex())
             else:
-                self._written.remove(name)
+                self._written.remove(where)
                 self._note(self._damaged, digest)
             self._size += size
             member = self._next(None)
@@ -182,10 +184,10 @@ class _Reading:
             raise self._archive.refusal(f"{member.name!r} stands where {name} belongs")
         return member
 
-    def _take(self, member: Member, name: str) -> str:
-        """Writes a file, and returns its SHA-256. The name is one of ours, never the archive's word."""
+    def _take(self, member: Member, where: str) -> str:
+        """Writes a file, and returns its SHA-256. Where it goes is our own word, never the archive's."""
         sha256 = hashlib.sha256()
-        with self._written.file(name) as put:
+        with self._written.file(where) as put:
             for chunk in self._archive.content(member):
                 sha256.update(chunk)
                 put(chunk)
