@@ -9,14 +9,20 @@ from ndfd.platform.channel import Channel, Message
 
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
+    from ndfd.platform.linux_files import LinuxFiles as _Files
 elif sys.platform == "darwin":
     from ndfd.platform.darwin import Darwin as _Host
+    from ndfd.platform.darwin_files import DarwinFiles as _Files
 elif sys.platform == "win32":
+    from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.windows import Windows as _Host
 else:
     from ndfd.platform.base import Platform as _Host
+    from ndfd.platform.base_files import Files as _Files
 
 _host = _Host()
+#: What is asked about files of other programs; `base_files.Files` says what each call promises.
+files = _Files()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
@@ -70,6 +76,7 @@ __all__ = [
     "config_dirs",
     "confine_worker",
     "fallback_font_dirs",
+    "files",
     "font_roots",
     "forget_environment",
     "host",
