@@ -11,6 +11,8 @@ from ndfd.model.conversion import ConversionReport, ConvertOptions, OutputFormat
 from ndfd.model.job_states import JobState
 
 PRIORITY_MIN, PRIORITY_MAX = -10, 10
+#: What one step of priority counts as much as: so long a wait.
+PRIORITY_STEP_S = 60.0
 #: Of one job.
 LABELS_MAX = 32
 LABEL_NAME_MAX_CHARACTERS = 63
@@ -131,3 +133,17 @@ class JobChange(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int
     #: Code of the error, where there was one.
     code: str | None = None
+
+
+class BackupReport(msgspec.Struct, frozen=True):
+    """What a backup holds."""
+
+    jobs: int
+    documents: int
+    results: int
+    #: Of the backup itself.
+    size_bytes: int
+    #: Seconds since 1970.
+    made_at: float
+    #: Of the ndfd that made it.
+    version: str

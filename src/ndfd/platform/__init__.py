@@ -13,9 +13,14 @@ if sys.platform == "linux":
 elif sys.platform == "darwin":
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
+    from ndfd.platform.linux_storage import LinuxStorage as _Storage
+elif sys.platform == "darwin":
+    from ndfd.platform.darwin import Darwin as _Host
+    from ndfd.platform.darwin_storage import DarwinStorage as _Storage
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.windows import Windows as _Host
+    from ndfd.platform.windows_storage import WindowsStorage as _Storage
 else:
     from ndfd.platform.base import Platform as _Host
     from ndfd.platform.base_files import Files as _Files
@@ -23,6 +28,11 @@ else:
 _host = _Host()
 #: What is asked about files of other programs; `base_files.Files` says what each call promises.
 files = _Files()
+    from ndfd.platform.base_storage import Storage as _Storage
+
+_host = _Host()
+#: What a store of files asks; `base_storage.Storage` says what each call promises.
+storage = _Storage()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
@@ -98,6 +108,7 @@ __all__ = [
     "seen_confinement",
     "separate_zygote",
     "socket_dirs",
+    "storage",
     "system_call_name",
     "usable_cpus",
     "usable_memory",

@@ -1,0 +1,435 @@
+"""The store: jobs, their documents and results, on the disk before anybody is told that they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, StorageFull, StoreDamaged, StoreError
+from ndfd.model.conversion import ConversionReport
+from ndfd.model.job_states import JobEvent, JobState
+from ndfd.model.jobs import Job, JobChange, JobFault, JobPage, JobQuery, Submission
+from ndfd.platform import memfd, seal, storage
+from ndfd.store import reading, recovery
+from ndfd.store.clock import Clock
+from ndfd.store.commits import Commits, Outcome
+from ndfd.store.database import check, connect, connect_reader, ours
+from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
+from ndfd.store.leases import End, Lease, LoseResult, Run, Succeed
+from ndfd.store.migrations import migrate
+from ndfd.store.owners import Cancel, Forget, Retry
+from ndfd.store.retention import AT_ONCE, Expire
+from ndfd.store.rows import JobRow, convert_options, decode, shown
+from ndfd.store.spool import SMALL_BYTES, Spool, hash_of
+from ndfd.store.steps import Step
+from ndfd.store.submission import Submit
+from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
+from ndfd.store.work import Operation
+
+T = TypeVar("T")
+
+DATABASE = "jobs.db"
+SPOOL = "spool"
+_LOCK = "lock"
+#: Left for the results of accepted work, and for the system, when new work is refused.
+KEEP_FREE_BYTES = 1_000_000_000
+#: How long the file system's word on its free space holds.
+_FREE_FOR_S = 0.25
+#: Large files are copied, and files checked, by so many threads.
+_FILE_THREADS = 4
+
+
+class Store:
+    """What `open` gives. All calls but `now`, `load`, `totals`, `pinned` and `reader` wait for the disk.
+
+    Whatever is awaited here is not undone when the one who awaits it is cancelled: it happens, or has happened.
+    """
+
+    def __init__(self, folder: Path, lock_fd: int, keep_free_bytes: int, reached: Callable[[Step], None]) -> None:
+        self.folder = folder
+        self.reached = reached
+        self._lock_fd = lock_fd
+        self._keep_free_bytes = keep_free_bytes
+        self._free = 0
+        self._free_until = 0.0
+        self._on_change: list[Callable[[Job], None]] = []
+        self._on_forgotten: list[Callable[[str], None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._spool = Spool(folder / SPOOL)
+        connection = connect(self._database)
+        try:
+            check(connection, self._database)
+            migrate(connection)
+            meta = recovery.begin(connection)
+            self._clock = Clock(meta.last_moment)
+            self.epoch = meta.epoch
+            self._secret = meta.secret
+            #: Jobs that an earlier life of the daemon had under way.
+            self.recovered = recovery.take_back(connection, meta.epoch, self._clock.now())
+            recovery.sweep(connection, self._spool)
+        finally:
+            connection.close()
+        self._commits = Commits(
+            functools.partial(connect, self._database),
+            self._spool,
+            epoch=self.epoch,
+            now=self._clock.now,
+            tally=recovery.tally,
+            reached=self._reached,
+            done=self._done,
+        )
+        self._reader: sqlite3.Connection | None = None
+        self._readers = ThreadPoolExecutor(1, "ndfd-store-read")
+        self._files = ThreadPoolExecutor(_FILE_THREADS, "ndfd-store-files")
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        keep_free_bytes: int = KEEP_FREE_BYTES,
+        reached: Callable[[Step], None] = lambda step: None,
+    ) -> Store:
+        """The store in this folder, which is made where there is none. Blocks while it looks at all that it holds.
+
+        `StoreError` when it cannot be used: another daemon has it, a newer ndfd made it, the disk refuses;
+        `StoreDamaged` when it is not what was written.
+        """
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock_fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
+        try:
+            if not storage.lock(lock_fd):
+                raise StoreError(
+                    f"another daemon works with the state folder {folder}",
+                    hint="stop that one, or name another folder: [storage] state_dir",
+                )
+            return cls(folder, lock_fd, keep_free_bytes, reached)
+        except (OSError, sqlite3.Error) as error:
+            os.close(lock_fd)
+            raise ours(error, folder) from error
+        except BaseException:
+            os.close(lock_fd)
+            raise
+
+    async def start(self) -> None:
+        """From the event loop in which it is used from now on."""
+        self._loop = asyncio.get_running_loop()
+        self._commits.start()
+
+    async def close(self) -> None:
+        """Returns when all that was asked for is done, and everything is closed."""
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    def _close(self) -> None:
+        self._files.shutdown()
+        self._commits.stop()
+        self._readers.submit(self._close_reader).result()
+        self._readers.shutdown()
+        os.close(self._lock_fd)
+
+    @property
+    def _database(self) -> Path:
+        return self.folder / DATABASE
+
+    def now(self) -> float:
+        """The store's time, seconds since 1970: it never goes back."""
+        return self._clock.now()
+
+    def on_change(self, listener: Callable[[Job], None]) -> None:
+        """It is called in the event loop after each commit with each job that the commit changed, as it is now."""
+        self._on_change.append(listener)
+
+    def on_forgotten(self, listener: Callable[[str], None]) -> None:
+        """It is called in the event loop with the id of each job that was forgotten."""
+        self._on_forgotten.append(listener)
+
+    # Coming in
+
+    async def submit(self, new: NewJob, document_fd: int) -> Submission:
+        """Takes a job in: it is on the disk, document and all, when this returns.
+
+        `KeyReused`, `StorageFull`, `DocumentChanged`, `StoreError`. The descriptor stays the caller's.
+        """
+        self._refuse_when_full(os.fstat(document_fd).st_size)
+        return await self._put(Submit(new, document_fd, self._secret))
+
+    def _refuse_when_full(self, size: int) -> None:
+        free = self._free_bytes()
+        if free - size < self._keep_free_bytes:
+            error = StorageFull(
+                f"the disk of {self.folder} has {free // 1_000_000} MB free, and {self._keep_free_bytes // 1_000_000} MB "
+                "are kept for the work that was accepted"
+            )
+            error.retry_after_s = 10.0
+            raise error
+        self._free = free - size
+
+    def _free_bytes(self) -> int:
+        moment = time.monotonic()
+        if moment >= self._free_until:
+            try:
+                self._free = storage.free_bytes(self.folder)
+            except OSError as error:
+                raise ours(error, self.folder) from error
+            self._free_until = moment + _FREE_FOR_S
+        return self._free
+
+    # Running
+
+    async def ready(self, now: float, per_user: int) -> tuple[Ready, ...]:
+        """The first of each user's queued jobs that may run, by rank."""
+        return await self._read(reading.ready, now, per_user)
+
+    async def next_due(self) -> float | None:
+        """When the next postponed job may run; None where none waits for a moment to come."""
+        return await self._read(reading.next_due, self.now())
+
+    async def lease(self, ids: Sequence[str]) -> tuple[Leased, ...]:
+        """Those of these jobs that still wait: they are this daemon's to run now.
+
+        One whose document is damaged or missing has failed instead.
+        """
+        rows = await self._perform(Lease(ids))
+        leased = await asyncio.gather(*(self._leased(row) for row in rows), return_exceptions=True)
+        for job in leased:
+            if isinstance(job, BaseException):
+                for other in leased:
+                    if isinstance(other, Leased):
+                        os.close(other.document_fd)
+                raise job
+        return tuple(job for job in leased if isinstance(job, Leased))
+
+    async def _leased(self, row: JobRow) -> Leased | None:
+        try:
+            fd = await self._file(self._spool.open, row.document)
+        except StoreDamaged as error:
+            await self._file(self._spool.unlink, row.document)
+            await self.end(row.id, row.attempts, Ending(JobEvent.FAILED, JobFault.of(error)))
+            return None
+        except StoreError as error:
+            await self.end(row.id, row.attempts, Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + 5, False))
+            return None
+        return Leased(decode(row), convert_options(row), fd)
+
+    async def succeed(self, job_id: str, attempt: int, result_fd: int, report: ConversionReport) -> bool:
+        """Gives the job its result; False, and nothing is kept, when the run is not the job's any more."""
+        return await self._put(Succeed(Run(job_id, attempt), result_fd, report))
+
+    async def end(self, job_id: str, attempt: int, ending: Ending) -> bool:
+        """The run has ended without a result; False when it is not the job's any more."""
+        return await self._perform(End(Run(job_id, attempt), ending))
+
+    # Owners
+
+    async def cancel(self, job_id: str, viewer_uid: int | None) -> Job:
+        """The job ends; `JobUnknown`, `JobStateConflict` when it has ended otherwise."""
+        return await self._perform(Cancel(job_id, viewer_uid))
+
+    async def retry(self, job_id: str, viewer_uid: int | None) -> Job:
+        """The job runs anew; `JobUnknown`, `JobStateConflict`."""
+        return await self._perform(Retry(job_id, viewer_uid))
+
+    async def forget(self, job_id: str, viewer_uid: int | None) -> None:
+        """Erases a finished job; `JobUnknown`, `JobStateConflict`."""
+        await self._perform(Forget(job_id, viewer_uid))
+
+    async def get(self, job_id: str, viewer_uid: int | None) -> Job:
+        """By its id or, where only one fits, by the first 6 or more characters of it; `JobUnknown`."""
+        return await self._read(reading.job, job_id, viewer_uid)
+
+    async def history(self, job_id: str, viewer_uid: int | None) -> tuple[JobChange, ...]:
+        """What happened to it, oldest first; `JobUnknown`."""
+        return await self._read(reading.history, job_id, viewer_uid)
+
+    async def list(self, query: JobQuery, viewer_uid: int | None) -> JobPage:
+        """Those that fit, newest first."""
+        return await self._read(reading.page, query, viewer_uid)
+
+    async def result(self, job_id: str, viewer_uid: int | None) -> tuple[Job, int]:
+        """The job and its result in sealed memory, which the receiver closes.
+
+        `JobUnknown`, `JobNotFinished`, `JobCancelled`, or the error with which the job ended. `Busy` when the result was
+        found damaged: the job runs again.
+        """
+        row = await self._read(reading.row, job_id, viewer_uid)
+        job = shown(row)
+        if job.state is JobState.CANCELLED:
+            raise JobCancelled(f"job {job.id} was cancelled")
+        if not job.state.is_final:
+            raise JobNotFinished(f"job {job.id} is {job.state.value}")
+        if row.result is None or job.state is not JobState.SUCCEEDED:
+            raise JobFault.error(job.fault) if job.fault else StoreDamaged(f"job {job.id} has neither result nor fault")
+        try:
+            return job, await self._file(self._sealed_copy, row.result)
+        except StoreDamaged as error:
+            if not await self._perform(LoseResult(job.id, row.result, error)):
+                raise JobUnknown(f"there is no job {job_id!r}") from None
+            busy = Busy(f"the result of job {job.id} is damaged on the disk; it is made anew", hint="try again later")
+            busy.retry_after_s = 5.0
+            raise busy from error
+
+    def _sealed_copy(self, digest: bytes) -> int:
+        """Never the spool's own file: its times and link count would tell of others."""
+        source = self._spool.open(digest)
+        try:
+            fd = memfd("ndfd-result")
+            try:
+                storage.copy(source, fd, os.fstat(source).st_size)
+                if hash_of(fd) != digest:
+                    raise StoreDamaged(f"{self._spool.path(digest)} changes while it is read")
+                seal(fd)
+            except BaseException:
+                os.close(fd)
+                raise
+        finally:
+            os.close(source)
+        return fd
+
+    # Counts
+
+    def load(self, uid: int) -> Load:
+        """Live jobs, of everybody and of one user."""
+        return self._commits.tally.load(uid)
+
+    def totals(self) -> Totals:
+        """What the store holds."""
+        tally = self._commits.tally
+        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, self._free_bytes())
+
+    async def expire(self, keep: Keep) -> int:
+        """Forgets finished jobs beyond any of the bounds, oldest first; returns how many."""
+        expired = 0
+        while True:
+            now = await self._perform(Expire(keep, self._commits.tally))
+            expired += now
+            if now < AT_ONCE:
+                return expired
+
+    # The outbox
+
+    async def due_deliveries(self, now: float, limit: int) -> tuple[Delivery, ...]:
+        """Whom to tell of a job's end, those first that have waited longest. They stay due until told of."""
+        return await self._read(reading.due_deliveries, now, limit)
+
+    async def delivered(self, delivery_id: str) -> None:
+        """Somebody was told."""
+        await self._perform(Delivered(delivery_id))
+
+    async def delivery_failed(self, delivery_id: str, fault: str, next_at: float | None) -> None:
+        """Somebody could not be told; None gives it up."""
+        await self._perform(DeliveryFailed(delivery_id, fault, next_at))
+
+    async def taken_files(self, watch: str) -> Mapping[str, str]:
+        """Paths of a watch folder that were taken, with their marks."""
+        return await self._read(reading.taken_files, watch)
+
+    async def drop_taken(self, watch: str, paths: Sequence[str]) -> None:
+        """Forgets files that are not there any more."""
+        await self._perform(DropTaken(watch, paths))
+
+    # For backups
+
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[Spool]:
+        """No file of the spool is removed within the block."""
+        self._commits.pin()
+        try:
+            yield self._spool
+        finally:
+            self._commits.unpin()
+
+    def reader(self) -> sqlite3.Connection:
+        """A connection of the caller's own that only reads, for any one thread; it closes it."""
+        try:
+            return connect_reader(self._database)
+        except sqlite3.Error as error:
+            raise ours(error, self.folder) from error
+
+    # The threads
+
+    async def _put(self, operation: Operation[T]) -> T:
+        put = operation.put
+        assert put is not None
+        try:
+            if put.size > SMALL_BYTES:
+                await self._file(self._stage, operation)
+        except BaseException:
+            put.close()
+            raise
+        return await self._perform(operation)
+
+    def _stage(self, operation: Operation[Any]) -> None:
+        put = operation.put
+        assert put is not None
+        staged = put.stage(self._spool)
+        self._reached(put.staged_step)
+        storage.sync(staged.fd)
+        staged.synced = True
+
+    async def _perform(self, operation: Operation[T]) -> T:
+        loop = self._loop
+        assert loop is not None, "Store.start comes first"
+        future: asyncio.Future[T] = loop.create_future()
+        self._commits.hand_in(operation, future)
+        return await future
+
+    def _done(self, outcomes: list[Outcome]) -> None:
+        """In the store's thread."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits any more.
+            self._loop.call_soon_threadsafe(self._tell, outcomes)
+
+    def _tell(self, outcomes: list[Outcome]) -> None:
+        for ticket, value, error, work in outcomes:
+            if not ticket.done():
+                if error is None:
+                    ticket.set_result(value)
+                else:
+                    ticket.set_exception(error)
+            if work is not None:
+                for job in work.changed:
+                    for listener in self._on_change:
+                        listener(job)
+                for job_id in work.forgotten:
+                    for forget in self._on_forgotten:
+                        forget(job_id)
+
+    async def _read(self, question: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question, arguments)
+
+    def _ask(self, question: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        try:
+            if self._reader is None:
+                self._reader = connect_reader(self._database)
+            return question(self._reader, *arguments)
+        except sqlite3.Error as error:
+            self._close_reader()
+            raise ours(error, self.folder) from error
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    async def _file(self, work: Callable[..., T], *arguments: Any) -> T:
+        def guarded() -> T:
+            try:
+                return work(*arguments)
+            except OSError as error:
+                raise ours(error, self.folder) from error
+
+        return await asyncio.get_running_loop().run_in_executor(self._files, guarded)
+
+    def _reached(self, step: Step) -> None:
+        self.reached(step)
