@@ -84,9 +84,7 @@ class Succeed(Operation[bool]):
         if row is None:
             return False
         refer(work, staged.hash, staged.size)
-        finish(
-            work, row, JobEvent.SUCCEEDED, result=staged.hash, result_bytes=staged.size, report=self._report
-        )
+        finish(work, row, JobEvent.SUCCEEDED, result=staged.hash, result_bytes=staged.size, report=self._report)
         work.reached(Step.PUBLISH_WRITTEN)
         work.steps.append(Step.PUBLISHED)
         return True
