@@ -61,7 +61,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 async def _to_its_end(threads: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> None:
-    """As `run_in_executor`, but whoever cancels waits for the thread: it works with a descriptor that is closed next."""
+    """As `run_in_executor`, but who cancels waits for the thread: it works with a descriptor that is closed next."""
     running = asyncio.get_running_loop().run_in_executor(threads, work, *arguments)
     try:
         await asyncio.shield(running)
