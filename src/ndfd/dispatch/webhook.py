@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import hmac
+import http.client
 import socket
 import ssl
 from dataclasses import dataclass
@@ -90,10 +91,13 @@ class Post:
                 raise TimeoutError
             self._connection.request("POST", self._path, self._body, self._headers, preload_content=False)
             response = self._connection.getresponse()
+            if self._is_cut:
+                # What was cut off among its headers looks like a whole answer.
+                raise TimeoutError
             if 200 <= response.status < 300:
                 return Answer()
             return self._refusal(response)
-        except (OSError, urllib3.exceptions.HTTPError, ValueError) as error:
+        except (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError) as error:
             # Not the URL: a path may be what a receiver is known by to those who may post to it.
             said = f"no answer in {self._timeout_s:g} s" if self._is_cut or _is_timeout(error) else _reason(error)
             return Answer(f"{self._host}: {said}")
@@ -111,7 +115,7 @@ class Post:
 
     def _refusal(self, response: urllib3.BaseHTTPResponse) -> Answer:
         text = b""
-        with contextlib.suppress(OSError, urllib3.exceptions.HTTPError):
+        with contextlib.suppress(OSError, http.client.HTTPException, urllib3.exceptions.HTTPError):
             text = response.read(_ANSWER_MAX_BYTES, decode_content=False)
         shown = printable(" ".join(text.decode("utf-8", "replace").split()), _SHOWN_CHARACTERS)
         reason = printable(response.reason or "", 40)
@@ -130,7 +134,9 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _is_timeout(error: Exception) -> bool:
-    return isinstance(error, (TimeoutError, urllib3.exceptions.TimeoutError))
+    # A connection that is refused is a timeout to urllib3, too.
+    timeouts = (TimeoutError, urllib3.exceptions.TimeoutError)
+    return isinstance(error, timeouts) and not isinstance(error, urllib3.exceptions.NewConnectionError)
 
 
 def _reason(error: Exception) -> str:

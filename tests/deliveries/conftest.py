@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,17 @@ from ndfd.model.conversion import ConversionReport, OutputFormat
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import Job, JobFault, JobOptions, Submission
 from ndfd.store import Ending, NewJob, Store, TakenFile
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine runs in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
+
 
 UID = 1000
 ENGINE = "test 1"
