@@ -52,8 +52,16 @@ class Ledger(Protocol):
 class Lane:
     """Works whenever it is woken, until nothing is due."""
 
-    def __init__(self, target: str, store: Ledger, deliver: Deliver, attempts_max: int | None) -> None:
-        """`attempts_max` None: it is tried until it succeeds."""
+    def __init__(
+        self,
+        target: str,
+        store: Ledger,
+        deliver: Deliver,
+        attempts_max: int | None,
+        given_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`attempts_max` None: it is tried until it succeeds. `given_up` is called for each that is not tried again."""
+        self._given_up = given_up
         self._target = target
         self._store = store
         self._deliver = deliver
@@ -141,3 +149,5 @@ class Lane:
         _log.warning("a delivery %s: %s", "is given up" if given_up else "has failed", error, extra=said)
         next_at = None if given_up else self._store.now() + delay_s
         await self._store.delivery_failed(delivery.id, str(error), next_at)
+        if given_up:
+            self._given_up()
