@@ -88,8 +88,7 @@ class Spool:
 
     def path(self, digest: bytes) -> Path:
         """Of the file with this hash."""
-        name = digest.hex()
-        return self.folder / name[0] / name[1:]
+        return self.folder / place(digest)
 
     def stage(self, source: int) -> Staged:
         """Copies a file into one without a name. `DocumentChanged` when it was written to meanwhile."""
@@ -214,6 +213,12 @@ def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int)
 def _refuse_if_damaged(fd: int, digest: bytes, path: Path) -> None:
     if hash_of(fd) != digest:
         raise StoreDamaged(f"{path} has other bytes than it was written with")
+
+
+def place(digest: bytes) -> str:
+    """Path of the file with this hash, in the folder of a spool."""
+    name = digest.hex()
+    return f"{name[0]}/{name[1:]}"
 
 
 def hash_of(fd: int) -> bytes:
