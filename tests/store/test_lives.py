@@ -78,7 +78,7 @@ def test_files_that_no_row_names_are_removed(tmp_path: Path) -> None:
 def test_two_daemons_do_not_share_a_folder(tmp_path: Path) -> None:
     async def body() -> None:
         async with opened(tmp_path):
-            with pytest.raises(StoreError, match="another daemon"):
+            with pytest.raises(StoreError, match="in use by another process"):
                 Store.open(tmp_path)
         async with opened(tmp_path):
             pass
