@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndfd.errors import DocumentChanged, StoreDamaged, UsageError
+from ndfd.errors import DocumentChanged, InputError, StoreDamaged, UsageError
 from ndfd.platform import memfd, seal, storage
 from ndfd.platform.base_storage import write_all
 
@@ -88,8 +88,7 @@ class Spool:
 
     def path(self, digest: bytes) -> Path:
         """Of the file with this hash."""
-        name = digest.hex()
-        return self.folder / name[0] / name[1:]
+        return self.folder / place(digest)
 
     def stage(self, source: int) -> Staged:
         """Copies a file into one without a name. `DocumentChanged` when it was written to meanwhile."""
@@ -100,7 +99,7 @@ class Spool:
         staged = Staged(fd, path, b"", before.st_size)
         try:
             if before.st_size <= SMALL_BYTES:
-                data = os.pread(source, before.st_size + 1, 0)
+                data = _read(source, before.st_size + 1)
                 write_all(fd, data, 0)
                 size = len(data)
                 staged.hash = hashlib.sha256(data).digest()
@@ -155,6 +154,14 @@ class Spool:
             raise
         return fd
 
+    def is_sound(self, digest: bytes) -> bool:
+        """Whether the file is there and is what it was written as."""
+        try:
+            os.close(self.open(digest))
+        except StoreDamaged:
+            return False
+        return True
+
     def sealed_copy(self, digest: bytes) -> int:
         """The bytes of a file in sealed memory; `StoreDamaged`.
 
@@ -191,6 +198,13 @@ class Spool:
             path.unlink()
 
 
+def _read(source: int, size: int) -> bytes:
+    try:
+        return os.pread(source, size, 0)
+    except OSError as error:
+        raise InputError(f"the document cannot be read: {error.strerror}") from error
+
+
 def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int) -> None:
     if (size, after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
         raise DocumentChanged("the document was changed while it was taken in")
@@ -199,6 +213,12 @@ def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int)
 def _refuse_if_damaged(fd: int, digest: bytes, path: Path) -> None:
     if hash_of(fd) != digest:
         raise StoreDamaged(f"{path} has other bytes than it was written with")
+
+
+def place(digest: bytes) -> str:
+    """Path of the file with this hash, in the folder of a spool."""
+    name = digest.hex()
+    return f"{name[0]}/{name[1:]}"
 
 
 def hash_of(fd: int) -> bytes:

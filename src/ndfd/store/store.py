@@ -8,21 +8,24 @@ import functools
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, StoreDamaged, StoreError
+from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, NdfdError, StoreDamaged, StoreError
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
-from ndfd.model.jobs import Job, JobChange, JobFault, JobPage, JobQuery, Submission
+from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobPage, JobQuery, Submission
 from ndfd.platform import storage
 from ndfd.store import reading, recovery
+from ndfd.store.backups import Backups
 from ndfd.store.clock import Clock
 from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
-from ndfd.store.leases import End, Lease, LoseResult, Run, Succeed
+from ndfd.store.files import Files
+from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
+from ndfd.store.lock import FolderLock
+from ndfd.store.manifest import DATABASE, SPOOL
 from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
 from ndfd.store.reader import Reader
@@ -33,15 +36,12 @@ from ndfd.store.spool import SMALL_BYTES, Spool
 from ndfd.store.steps import Step
 from ndfd.store.submission import Submit
 from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
-from ndfd.store.work import Operation
+from ndfd.store.work import Operation, Put
 
 T = TypeVar("T")
 
-DATABASE = "jobs.db"
-SPOOL = "spool"
-_LOCK = "lock"
-#: Large files are copied, and files checked, by so many threads.
-_FILE_THREADS = 4
+#: Seconds until a job is leased again whose document the disk would not give.
+_READ_AGAIN_S = 5.0
 
 
 class Store:
@@ -50,10 +50,10 @@ class Store:
     Whatever is awaited here is not undone when the one who awaits it is cancelled: it happens, or has happened.
     """
 
-    def __init__(self, folder: Path, lock_fd: int, keep_free_bytes: int, reached: Callable[[Step], None]) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, keep_free_bytes: int, reached: Callable[[Step], None]) -> None:
         self.folder = folder
         self.reached = reached
-        self._lock_fd = lock_fd
+        self._lock = lock
         self._space = FreeSpace(folder, keep_free_bytes)
         self._on_change: list[Callable[[Job], None]] = []
         self._on_forgotten: list[Callable[[str], None]] = []
@@ -83,7 +83,8 @@ class Store:
             done=self._done,
             reset_readers=self._reader.reset,
         )
-        self._files = ThreadPoolExecutor(_FILE_THREADS, "ndfd-store-files")
+        self._files = Files(folder)
+        self._backups = Backups(self._database, self.pinned, keep_free_bytes)
 
     @classmethod
     def open(
@@ -98,19 +99,20 @@ class Store:
         `StoreError` when it cannot be used: another daemon has it, a newer ndfd made it, the disk refuses;
         `StoreDamaged` when it is not what was written.
         """
+        lock = FolderLock(folder)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock_fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            storage.sync_folder(folder.parent)
+            lock.take()
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
         try:
-            _lock(lock_fd, folder)
-            return cls(folder, lock_fd, keep_free_bytes, reached)
+            return cls(folder, lock, keep_free_bytes, reached)
         except (OSError, sqlite3.Error) as error:
-            os.close(lock_fd)
+            lock.release()
             raise ours(error, folder) from error
         except BaseException:
-            os.close(lock_fd)
+            lock.release()
             raise
 
     async def start(self) -> None:
@@ -123,10 +125,11 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def _close(self) -> None:
-        self._files.shutdown()
+        self._backups.close()
+        self._files.stop()
         self._commits.stop()
         self._reader.stop()
-        os.close(self._lock_fd)
+        self._lock.release()
 
     @property
     def _database(self) -> Path:
@@ -151,11 +154,9 @@ class Store:
 
         `KeyReused`, `StorageFull`, `DocumentChanged`, `StoreError`. The descriptor stays the caller's.
         """
-        try:
+        with self._errors():
             self._space.take(os.fstat(document_fd).st_size)
-        except OSError as error:
-            raise ours(error, self.folder) from error
-        return await self._put(Submit(new, document_fd, self._secret))
+        return await self._put(functools.partial(Submit, new, document_fd, self._secret))
 
     # Running
 
@@ -173,30 +174,25 @@ class Store:
         One whose document is damaged or missing has failed instead.
         """
         rows = await self._perform(Lease(ids))
-        leased = await asyncio.gather(*(self._leased(row) for row in rows), return_exceptions=True)
-        for job in leased:
-            if isinstance(job, BaseException):
-                for other in leased:
-                    if isinstance(other, Leased):
-                        os.close(other.document_fd)
-                raise job
-        return tuple(job for job in leased if isinstance(job, Leased))
+        leased = await asyncio.gather(*(self._leased(row) for row in rows))
+        return tuple(job for job in leased if job is not None)
 
     async def _leased(self, row: JobRow) -> Leased | None:
         try:
-            fd = await self._file(self._spool.open, row.document)
+            fd = await self._files.open(self._spool.open, row.document)
         except StoreDamaged as error:
-            await self._file(self._spool.unlink, row.document)
-            await self.end(row.id, row.attempts, Ending(JobEvent.FAILED, JobFault.of(error)))
+            await self._perform(LoseDocument(Run(row.id, row.attempts), row.document, error))
             return None
-        except StoreError as error:
-            await self.end(row.id, row.attempts, Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + 5, False))
+        except NdfdError as error:
+            # The disk may answer later; it is not the document's fault, and counts as no attempt.
+            again = Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + _READ_AGAIN_S, counts=False)
+            await self.end(row.id, row.attempts, again)
             return None
         return Leased(decode(row), convert_options(row), fd)
 
     async def succeed(self, job_id: str, attempt: int, result_fd: int, report: ConversionReport) -> bool:
         """Gives the job its result; False, and nothing is kept, when the run is not the job's any more."""
-        return await self._put(Succeed(Run(job_id, attempt), result_fd, report))
+        return await self._put(functools.partial(Succeed, Run(job_id, attempt), result_fd, report))
 
     async def end(self, job_id: str, attempt: int, ending: Ending) -> bool:
         """The run has ended without a result; False when it is not the job's any more."""
@@ -243,7 +239,7 @@ class Store:
         if row.result is None or job.state is not JobState.SUCCEEDED:
             raise JobFault.error(job.fault) if job.fault else StoreDamaged(f"job {job.id} has neither result nor fault")
         try:
-            return job, await self._file(self._spool.sealed_copy, row.result)
+            return job, await self._files.open(self._spool.sealed_copy, row.result)
         except StoreDamaged as error:
             if not await self._perform(LoseResult(job.id, row.result, error)):
                 raise JobUnknown(f"there is no job {job_id!r}") from None
@@ -260,10 +256,8 @@ class Store:
     def totals(self) -> Totals:
         """What the store holds."""
         tally = self._commits.tally
-        try:
+        with self._errors():
             left = self._space.left()
-        except OSError as error:
-            raise ours(error, self.folder) from error
         return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
 
     async def expire(self, keep: Keep) -> int:
@@ -277,9 +271,16 @@ class Store:
 
     # The outbox
 
-    async def due_deliveries(self, now: float, limit: int) -> tuple[Delivery, ...]:
-        """Whom to tell of a job's end, those first that have waited longest. They stay due until told of."""
-        return await self._reader.ask(reading.due_deliveries, now, limit)
+    async def due_deliveries(self, now: float, limit: int, target: str | None = None) -> tuple[Delivery, ...]:
+        """Whom to tell of a job's end, those first that have waited longest. They stay due until told of.
+
+        With `target` those to this one: what one has waiting must not hide what others have.
+        """
+        return await self._reader.ask(reading.due_deliveries, now, limit, target)
+
+    async def delivery_moments(self) -> Mapping[str, float]:
+        """By target, when the first of its deliveries that wait is due."""
+        return await self._reader.ask(reading.delivery_moments)
 
     async def delivered(self, delivery_id: str) -> None:
         """Somebody was told."""
@@ -297,7 +298,15 @@ class Store:
         """Forgets files that are not there any more."""
         await self._perform(DropTaken(watch, paths))
 
-    # For backups
+    # Backups
+
+    async def backup(self, fd: int) -> BackupReport:
+        """Writes all that is there now to a file or a pipe, while everything goes on; `ndfd.store.restore` reads it.
+
+        `Busy` while another one is made, `BackupError` when it cannot be written, `StoreDamaged` when the database is,
+        `StorageFull` when there is no room for the copy of it. Cancelled, it stops.
+        """
+        return await self._backups.make(fd)
 
     @contextlib.contextmanager
     def pinned(self) -> Iterator[Spool]:
@@ -310,27 +319,30 @@ class Store:
 
     def reader(self) -> sqlite3.Connection:
         """A connection of the caller's own that only reads, for any one thread; it closes it."""
-        try:
+        with self._errors():
             return connect_reader(self._database)
-        except sqlite3.Error as error:
-            raise ours(error, self.folder) from error
 
     # The threads
 
-    async def _put(self, operation: Operation[T]) -> T:
+    async def _put(self, make: Callable[[], Operation[T]]) -> T:
+        with self._errors():
+            operation = make()
         put = operation.put
         assert put is not None
+        if put.size <= SMALL_BYTES:
+            return await self._perform(operation)
+        # To its end, also when nobody waits any more: a thread has its descriptors.
+        return await asyncio.shield(self._put_large(operation, put))
+
+    async def _put_large(self, operation: Operation[T], put: Put) -> T:
         try:
-            if put.size > SMALL_BYTES:
-                await self._file(self._stage, operation)
+            await self._files.do(self._stage, put)
         except BaseException:
             put.close()
             raise
         return await self._perform(operation)
 
-    def _stage(self, operation: Operation[Any]) -> None:
-        put = operation.put
-        assert put is not None
+    def _stage(self, put: Put) -> None:
         storage.sync(put.stage(self._spool).fd)
         put.synced = True
 
@@ -348,36 +360,32 @@ class Store:
             self._loop.call_soon_threadsafe(self._tell, outcomes)
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
-        for ticket, value, error, work in outcomes:
+        for ticket, value, error, _work in outcomes:
             if not ticket.done():
                 if error is None:
                     ticket.set_result(value)
                 else:
                     ticket.set_exception(error)
-            if work is not None:
-                for job in work.changed:
-                    for listener in self._on_change:
-                        listener(job)
-                for job_id in work.forgotten:
-                    for forget in self._on_forgotten:
-                        forget(job_id)
+        for outcome in outcomes:
+            if outcome.work is not None:
+                self._call(self._on_change, outcome.work.changed)
+                self._call(self._on_forgotten, outcome.work.forgotten)
 
-    async def _file(self, work: Callable[..., T], *arguments: Any) -> T:
-        def guarded() -> T:
-            try:
-                return work(*arguments)
-            except OSError as error:
-                raise ours(error, self.folder) from error
+    def _call(self, listeners: Sequence[Callable[[T], None]], things: Sequence[T]) -> None:
+        assert self._loop is not None
+        for thing in things:
+            for listener in listeners:
+                try:
+                    listener(thing)
+                except Exception as error:  # noqa: BLE001  # One listener's fault shall not keep others uninformed.
+                    self._loop.call_exception_handler({"message": "a listener of the store failed", "exception": error})
 
-        return await asyncio.get_running_loop().run_in_executor(self._files, guarded)
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise ours(error, self.folder) from error
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
-
-
-def _lock(lock_fd: int, folder: Path) -> None:
-    if not storage.lock(lock_fd):
-        raise StoreError(
-            f"another daemon works with the state folder {folder}",
-            hint="stop that one, or name another folder: [storage] state_dir",
-        )
