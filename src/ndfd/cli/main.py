@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from ndfd import __version__
+from ndfd.cli.backup import backup
 from ndfd.cli.completion import completion
 from ndfd.cli.config import config
 from ndfd.cli.convert import convert
@@ -22,6 +23,7 @@ from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
 from ndfd.cli.reload import reload
 from ndfd.cli.renew import renew
+from ndfd.cli.restore import restore
 from ndfd.cli.run import run
 from ndfd.cli.status import status
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
@@ -60,7 +62,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, crashes, doctor, config, reload, renew, errors, completion):
+for command in (run, convert, status, crashes, doctor, config, reload, renew, backup, restore, errors, completion):
     ndfd.add_command(command)
 
 
