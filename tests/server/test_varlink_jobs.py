@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import json
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ndfd import platform
 from ndfd.errors import DamagedDocument, QuotaExceeded, ShuttingDown, StorageFull
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.job_states import JobState
-from ndfd.model.jobs import JobOptions, JobQuery
+from ndfd.model.jobs import Job, JobOptions, JobQuery
 from ndfd.platform import Peer as Caller
 from ndfd.server.access import ACCESS
 from tests.server.doors import Doors, open_descriptors
@@ -292,6 +293,20 @@ def test_a_watch_of_what_there_is_not_fails_at_once(doors: Doors) -> None:
         failed = peer.ask(WATCH, {"ids": ["x"] * 10_001}, more=True)["parameters"]
         assert "10001 jobs are named; from 1 to 10000" in failed["message"]
     doors.run(doors.jobs.watched(0))
+
+
+def test_a_watch_that_is_left_has_ended_though_somebody_still_holds_it(doors: Doors) -> None:
+    job_id = submitted(doors)
+
+    async def left() -> AsyncIterator[Job]:
+        caller = Caller(uid=os.getuid(), gid=0, pid=1)
+        async with doors.serving.current.methods.jobs.watched(caller, (job_id,)) as changes:
+            assert (await anext(changes)).id == job_id
+            assert doors.jobs.watches == 1
+        assert doors.jobs.watches == 0
+        return changes
+
+    doors.run(left())
 
 
 def test_a_watch_fails_with_what_ends_it(doors: Doors) -> None:
