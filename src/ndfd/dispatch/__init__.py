@@ -1,4 +1,4 @@
-"""The loop of durable jobs: from the store by the scheduler to the pool, and what comes of it back to the store."""
+"""Durable jobs: the loop from the store through the pools and back, deliveries of their ends, and watch folders."""
 
 from ndfd.dispatch.policy import Policy
 from ndfd.dispatch.service import JobResult, JobService

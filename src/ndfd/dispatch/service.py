@@ -13,6 +13,8 @@ import msgspec
 from ndfd.admission import admit_job
 from ndfd.dispatch.audience import Audience
 from ndfd.dispatch.conversions import Pools
+from ndfd.dispatch.deliveries import WATCH_TARGET
+from ndfd.dispatch.hooks import hooks_for
 from ndfd.dispatch.incoming import Incoming
 from ndfd.dispatch.loop import Loop
 from ndfd.dispatch.pace import Pace
@@ -109,13 +111,13 @@ class JobService:
         options: JobOptions,
         *,
         uid: int,
-        hooks: tuple[str, ...] = (),
         taken: TakenFile | None = None,
+        hooks: tuple[str, ...] | None = None,
     ) -> Submission:
         """Takes a document in: it is on the disk with its job when this returns. The descriptor stays the caller's.
 
-        `hooks` are told of its end beside those of all jobs; `taken` is the watched file that it is. `EmptyDocument`,
-        `DocumentTooLarge`, `PoolUnknown`, `QuotaExceeded`, `ShuttingDown`, and what the store raises.
+        `taken` is the watched file that it is, and `hooks` are those that may be told of its end, None for all.
+        `EmptyDocument`, `DocumentTooLarge`, `PoolUnknown`, `QuotaExceeded`, `ShuttingDown`, and what the store raises.
         """
         if self._closing:
             raise ShuttingDown("the daemon is stopping and takes no new jobs")
@@ -126,7 +128,10 @@ class JobService:
         try:
             self._admit(uid, size_bytes)
             with self._incoming.one_more(uid, size_bytes):
-                new = NewJob(uid, options, self._engine(), tuple(dict.fromkeys(policy.hooks + hooks)), taken)
+                targets = hooks_for(policy.hooks, uid, options.labels, hooks)
+                if taken is not None:
+                    targets += (f"{WATCH_TARGET}{taken.watch}",)
+                new = NewJob(uid, options, self._engine(), targets, taken)
                 submission = await self._store.submit(new, document_fd)
         except (QuotaExceeded, StorageFull):
             self._refused += 1
