@@ -7,6 +7,7 @@ database. While the second waits for the disk, the first prepares its next batch
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sqlite3
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ndfd.errors import NdfdError, StorageFull
-from ndfd.store.database import ours
+from ndfd.store.database import empty_log, ours
 from ndfd.store.queries import QUERIES
 from ndfd.store.spool import Spool
 from ndfd.store.staging import Staging
@@ -25,6 +26,8 @@ from ndfd.store.work import Operation, Work
 
 #: Of one transaction, and of the files that are open at once for it.
 _AT_ONCE = 128
+#: Seconds until it is tried again where a reader held the log open.
+_EMPTY_LOG_AGAIN_S = 1.0
 
 
 class Outcome(NamedTuple):
@@ -82,6 +85,8 @@ class Commits:
         self._pin_lock = threading.Lock()
         #: Files that nothing names any more, as far as is known.
         self._unnamed: set[bytes] = set()
+        #: Files that were found to have other bytes than they should.
+        self._damaged: set[bytes] = set()
 
     @property
     def _folder(self) -> Path:
@@ -148,7 +153,7 @@ class Commits:
 
     def _commit(self) -> None:
         while True:
-            batch, last = _take(self._to_commit)
+            batch, last = _take(self._to_commit, _EMPTY_LOG_AGAIN_S if self._erased else None)
             if batch:
                 failures = self._staging.link([item.operation for item in batch])
                 for operation in failures:
@@ -236,38 +241,38 @@ class Commits:
                 self._suspect(item.operation)
             if outcome.work is not None:
                 self._unnamed.update(outcome.work.released)
-        if not self._unnamed:
-            return
+                # Whether it still is: somebody may have sent the same bytes anew since.
+                self._damaged.update(outcome.work.damaged)
+        # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.
+        with contextlib.suppress(sqlite3.Error, OSError):
+            while self._damaged:
+                digest = next(iter(self._damaged))
+                if not self._spool.is_sound(digest):
+                    self._spool.unlink(digest)
+                self._damaged.remove(digest)
+            self._remove_unnamed()
+
+    def _remove_unnamed(self) -> None:
         with self._pin_lock:
-            if self._pins:
-                return
-            try:
-                connection = self._connected()
-                while self._unnamed:
-                    digest = next(iter(self._unnamed))
-                    if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None:
-                        self._spool.unlink(digest)
-                        self._reached(Step.UNLINKED)
-                    self._unnamed.remove(digest)
-            except (sqlite3.Error, OSError):
-                # It stays in the set, and is tried with the next batch; the next life's sweep finds it as well.
-                return
+            while self._unnamed and not self._pins:
+                digest = next(iter(self._unnamed))
+                if self._connected().execute(QUERIES["blob"], (digest,)).fetchone() is None:
+                    self._spool.unlink(digest)
+                    self._reached(Step.UNLINKED)
+                self._unnamed.remove(digest)
 
     def _empty_log(self) -> None:
         """What was erased shall not be in the log either. A reader may hold it open: then at another time."""
-        try:
-            busy, _pages, _moved = self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error:
-            return
-        self._erased = bool(busy)
+        with contextlib.suppress(sqlite3.Error):
+            self._erased = not empty_log(self._connected())
 
 
-def _take(items: _Items) -> tuple[list[_Item], bool]:
-    """All that waits, at least one; and whether nothing comes any more."""
+def _take(items: _Items, timeout: float | None = None) -> tuple[list[_Item], bool]:
+    """All that waits, at least one unless the time is up; and whether nothing comes any more."""
     batch: list[_Item] = []
     while len(batch) < _AT_ONCE:
         try:
-            item = items.get(block=not batch)
+            item = items.get(block=not batch, timeout=timeout)
         except queue.Empty:
             break
         if item is None:

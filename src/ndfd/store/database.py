@@ -84,6 +84,15 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreDamaged(f"{path} is damaged: {'; '.join(found)}")
 
 
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Moves all that the log holds to the database and empties it; False at once while a reader still needs it."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
+
+
 def ours(error: Exception, where: Path) -> NdfdError:
     """An error of SQLite or of the system, at work on a file under `where`, as ours."""
     if isinstance(error, NdfdError):

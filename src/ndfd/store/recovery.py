@@ -67,10 +67,8 @@ def take_back(connection: sqlite3.Connection, epoch: int, now: float) -> int:
 
 def _take_back(work: Work, row: JobRow) -> None:
     interruptions = row.interruptions + 1
-    # The run that was cut off counts as an interruption and not as an attempt.
-    attempts = max(0, row.attempts - 1)
     if interruptions < INTERRUPTIONS_MAX:
-        requeue(work, row, JobEvent.INTERRUPTED, attempts=attempts, interruptions=interruptions)
+        requeue(work, row, JobEvent.INTERRUPTED, attempts=row.attempts, interruptions=interruptions)
         return
     error = DocumentKillsWorkers(
         f"the daemon ended {interruptions} times while this job ran",

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndfd.errors import DocumentChanged, StoreDamaged, UsageError
+from ndfd.errors import DocumentChanged, InputError, StoreDamaged, UsageError
 from ndfd.platform import memfd, seal, storage
 from ndfd.platform.base_storage import write_all
 
@@ -99,7 +99,7 @@ class Spool:
         staged = Staged(fd, path, b"", before.st_size)
         try:
             if before.st_size <= SMALL_BYTES:
-                data = os.pread(source, before.st_size + 1, 0)
+                data = _read(source, before.st_size + 1)
                 write_all(fd, data, 0)
                 size = len(data)
                 staged.hash = hashlib.sha256(data).digest()
@@ -154,6 +154,14 @@ class Spool:
             raise
         return fd
 
+    def is_sound(self, digest: bytes) -> bool:
+        """Whether the file is there and is what it was written as."""
+        try:
+            os.close(self.open(digest))
+        except StoreDamaged:
+            return False
+        return True
+
     def sealed_copy(self, digest: bytes) -> int:
         """The bytes of a file in sealed memory; `StoreDamaged`.
 
@@ -188,6 +196,13 @@ class Spool:
         """Removes what an earlier life had under way."""
         for path in self._incoming.iterdir():
             path.unlink()
+
+
+def _read(source: int, size: int) -> bytes:
+    try:
+        return os.pread(source, size, 0)
+    except OSError as error:
+        raise InputError(f"the document cannot be read: {error.strerror}") from error
 
 
 def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int) -> None:

@@ -93,7 +93,7 @@ class Staging:
         """Does it with the second of each pair, several at once; the first of those that failed, and why."""
 
         def some(part: Sequence[tuple[Any, Any]]) -> dict[Any, Exception]:
-            failed = {}
+            failed: dict[Any, Exception] = {}
             for name, thing in part:
                 try:
                     do(thing)

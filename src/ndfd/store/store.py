@@ -8,11 +8,10 @@ import functools
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, StoreDamaged, StoreError
+from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, NdfdError, StoreDamaged, StoreError
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobPage, JobQuery, Submission
@@ -23,7 +22,8 @@ from ndfd.store.clock import Clock
 from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
-from ndfd.store.leases import End, Lease, LoseResult, Run, Succeed
+from ndfd.store.files import Files
+from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
 from ndfd.store.lock import FolderLock
 from ndfd.store.manifest import DATABASE, SPOOL
 from ndfd.store.migrations import migrate
@@ -36,12 +36,12 @@ from ndfd.store.spool import SMALL_BYTES, Spool
 from ndfd.store.steps import Step
 from ndfd.store.submission import Submit
 from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
-from ndfd.store.work import Operation
+from ndfd.store.work import Operation, Put
 
 T = TypeVar("T")
 
-#: Large files are copied, and files checked, by so many threads.
-_FILE_THREADS = 4
+#: Seconds until a job is leased again whose document the disk would not give.
+_READ_AGAIN_S = 5.0
 
 
 class Store:
@@ -83,7 +83,7 @@ class Store:
             done=self._done,
             reset_readers=self._reader.reset,
         )
-        self._files = ThreadPoolExecutor(_FILE_THREADS, "ndfd-store-files")
+        self._files = Files(folder)
         self._backups = Backups(self._database, self.pinned, keep_free_bytes)
 
     @classmethod
@@ -102,6 +102,7 @@ class Store:
         lock = FolderLock(folder)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            storage.sync_folder(folder.parent)
             lock.take()
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
@@ -125,7 +126,7 @@ class Store:
 
     def _close(self) -> None:
         self._backups.close()
-        self._files.shutdown()
+        self._files.stop()
         self._commits.stop()
         self._reader.stop()
         self._lock.release()
@@ -153,11 +154,9 @@ class Store:
 
         `KeyReused`, `StorageFull`, `DocumentChanged`, `StoreError`. The descriptor stays the caller's.
         """
-        try:
+        with self._errors():
             self._space.take(os.fstat(document_fd).st_size)
-        except OSError as error:
-            raise ours(error, self.folder) from error
-        return await self._put(Submit(new, document_fd, self._secret))
+        return await self._put(functools.partial(Submit, new, document_fd, self._secret))
 
     # Running
 
@@ -175,30 +174,25 @@ class Store:
         One whose document is damaged or missing has failed instead.
         """
         rows = await self._perform(Lease(ids))
-        leased = await asyncio.gather(*(self._leased(row) for row in rows), return_exceptions=True)
-        for job in leased:
-            if isinstance(job, BaseException):
-                for other in leased:
-                    if isinstance(other, Leased):
-                        os.close(other.document_fd)
-                raise job
-        return tuple(job for job in leased if isinstance(job, Leased))
+        leased = await asyncio.gather(*(self._leased(row) for row in rows))
+        return tuple(job for job in leased if job is not None)
 
     async def _leased(self, row: JobRow) -> Leased | None:
         try:
-            fd = await self._file(self._spool.open, row.document)
+            fd = await self._files.open(self._spool.open, row.document)
         except StoreDamaged as error:
-            await self._file(self._spool.unlink, row.document)
-            await self.end(row.id, row.attempts, Ending(JobEvent.FAILED, JobFault.of(error)))
+            await self._perform(LoseDocument(Run(row.id, row.attempts), row.document, error))
             return None
-        except StoreError as error:
-            await self.end(row.id, row.attempts, Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + 5, False))
+        except NdfdError as error:
+            # The disk may answer later; it is not the document's fault, and counts as no attempt.
+            again = Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + _READ_AGAIN_S, counts=False)
+            await self.end(row.id, row.attempts, again)
             return None
         return Leased(decode(row), convert_options(row), fd)
 
     async def succeed(self, job_id: str, attempt: int, result_fd: int, report: ConversionReport) -> bool:
         """Gives the job its result; False, and nothing is kept, when the run is not the job's any more."""
-        return await self._put(Succeed(Run(job_id, attempt), result_fd, report))
+        return await self._put(functools.partial(Succeed, Run(job_id, attempt), result_fd, report))
 
     async def end(self, job_id: str, attempt: int, ending: Ending) -> bool:
         """The run has ended without a result; False when it is not the job's any more."""
@@ -245,7 +239,7 @@ class Store:
         if row.result is None or job.state is not JobState.SUCCEEDED:
             raise JobFault.error(job.fault) if job.fault else StoreDamaged(f"job {job.id} has neither result nor fault")
         try:
-            return job, await self._file(self._spool.sealed_copy, row.result)
+            return job, await self._files.open(self._spool.sealed_copy, row.result)
         except StoreDamaged as error:
             if not await self._perform(LoseResult(job.id, row.result, error)):
                 raise JobUnknown(f"there is no job {job_id!r}") from None
@@ -262,10 +256,8 @@ class Store:
     def totals(self) -> Totals:
         """What the store holds."""
         tally = self._commits.tally
-        try:
+        with self._errors():
             left = self._space.left()
-        except OSError as error:
-            raise ours(error, self.folder) from error
         return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
 
     async def expire(self, keep: Keep) -> int:
@@ -320,27 +312,30 @@ class Store:
 
     def reader(self) -> sqlite3.Connection:
         """A connection of the caller's own that only reads, for any one thread; it closes it."""
-        try:
+        with self._errors():
             return connect_reader(self._database)
-        except sqlite3.Error as error:
-            raise ours(error, self.folder) from error
 
     # The threads
 
-    async def _put(self, operation: Operation[T]) -> T:
+    async def _put(self, make: Callable[[], Operation[T]]) -> T:
+        with self._errors():
+            operation = make()
         put = operation.put
         assert put is not None
+        if put.size <= SMALL_BYTES:
+            return await self._perform(operation)
+        # To its end, also when nobody waits any more: a thread has its descriptors.
+        return await asyncio.shield(self._put_large(operation, put))
+
+    async def _put_large(self, operation: Operation[T], put: Put) -> T:
         try:
-            if put.size > SMALL_BYTES:
-                await self._file(self._stage, operation)
+            await self._files.do(self._stage, put)
         except BaseException:
             put.close()
             raise
         return await self._perform(operation)
 
-    def _stage(self, operation: Operation[Any]) -> None:
-        put = operation.put
-        assert put is not None
+    def _stage(self, put: Put) -> None:
         storage.sync(put.stage(self._spool).fd)
         put.synced = True
 
@@ -358,28 +353,32 @@ class Store:
             self._loop.call_soon_threadsafe(self._tell, outcomes)
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
-        for ticket, value, error, work in outcomes:
+        for ticket, value, error, _work in outcomes:
             if not ticket.done():
                 if error is None:
                     ticket.set_result(value)
                 else:
                     ticket.set_exception(error)
-            if work is not None:
-                for job in work.changed:
-                    for listener in self._on_change:
-                        listener(job)
-                for job_id in work.forgotten:
-                    for forget in self._on_forgotten:
-                        forget(job_id)
+        for outcome in outcomes:
+            if outcome.work is not None:
+                self._call(self._on_change, outcome.work.changed)
+                self._call(self._on_forgotten, outcome.work.forgotten)
 
-    async def _file(self, work: Callable[..., T], *arguments: Any) -> T:
-        def guarded() -> T:
-            try:
-                return work(*arguments)
-            except OSError as error:
-                raise ours(error, self.folder) from error
+    def _call(self, listeners: Sequence[Callable[[T], None]], things: Sequence[T]) -> None:
+        assert self._loop is not None
+        for thing in things:
+            for listener in listeners:
+                try:
+                    listener(thing)
+                except Exception as error:  # noqa: BLE001  # One listener's fault shall not keep others uninformed.
+                    self._loop.call_exception_handler({"message": "a listener of the store failed", "exception": error})
 
-        return await asyncio.get_running_loop().run_in_executor(self._files, guarded)
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            raise ours(error, self.folder) from error
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
