@@ -1,4 +1,4 @@
-"""Bytes that are not what was written, rows that somebody else has changed: told of, put aside, and nobody else's loss."""
+"""Bytes that are not what was written, rows that somebody else has changed: told of, put aside, no other job's loss."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_database_that_is_spoilt_while_the_daemon_works_is_told_of_and_the_thr
             path = folder / "jobs.db"
             good = path.read_bytes()
             flip(path, 3 * PAGE, len(good))
-            refused = 0
+            refused: list[str] = []
             for number in range(30):
                 for call in (
                     submitted(store, b"new %d" % number),
@@ -102,11 +102,11 @@ def test_a_database_that_is_spoilt_while_the_daemon_works_is_told_of_and_the_thr
                     try:
                         await call
                     except StoreDamaged as error:
-                        refused += 1
-                        assert str(folder) in str(error)
+                        refused.append(str(error))
                     except JobError:
                         pass
             assert refused
+            assert all(str(folder) in line for line in refused)
 
     asyncio.run(scenario())
 
@@ -114,10 +114,8 @@ def test_a_database_that_is_spoilt_while_the_daemon_works_is_told_of_and_the_thr
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.7, 0.99])
 def test_a_damaged_log_leaves_a_sound_database_and_the_jobs_before_the_damage(tmp_path: Path, place: float) -> None:
     async def scenario() -> None:
-        jobs: list[Job] = []
         async with started(tmp_path / "state") as store:
-            for number in range(50):
-                jobs.append(await submitted(store, b"document %d" % number))
+            jobs = [await submitted(store, b"document %d" % number) for number in range(50)]
             # As a crash leaves it.
             shutil.copytree(tmp_path / "state", tmp_path / "crashed")
         log = tmp_path / "crashed" / "jobs.db-wal"
@@ -127,7 +125,7 @@ def test_a_damaged_log_leaves_a_sound_database_and_the_jobs_before_the_damage(tm
             async with started(tmp_path / "crashed") as store:
                 found = await listed(store)
         except StoreDamaged:
-            assert place < 0.5  # noqa: PT017
+            assert place < 0.5
             return
         there = [job.id in found for job in jobs]
         # No gap: what is lost is the end, which no SQLite can tell from what was never written.
@@ -147,15 +145,11 @@ SPOILT = {
     "a format that there is none of": "format = 'papyrus'",
     "a document of no hash": "document = zeroblob(32)",
     "a document of a short hash": "document = x'00'",
-    "a document of no bytes": "document = 'text'",
     "a size below zero": "size_bytes = -5",
-    "times that are text": "accepted_at = 'yesterday'",
     "a rank without number": "rank = 9e999",
     "a password that was erased": "password_erased = 1",
-    "a name that is no text": "name = x'ff00fe'",
     "attempts beyond counting": "attempts = 9223372036854775807",
     "a version at its end": "version = 9223372036854775807",
-    "another user": "uid = 'nobody'",
 }
 
 
@@ -163,10 +157,8 @@ def tamper(folder: Path, change: str, job: Job) -> None:
     """Behind the store's back, with every check off that can be."""
     with closing(sqlite3.connect(folder / "jobs.db", isolation_level=None)) as other:
         other.execute("PRAGMA ignore_check_constraints = ON")
-        try:
-            other.execute(f"UPDATE jobs SET {change} WHERE id = ?", (job.id,))
-        except sqlite3.IntegrityError as error:
-            pytest.skip(f"SQLite itself refuses it: {error}")
+        # What is of another type than its column SQLite refuses by itself: the tables are STRICT.
+        other.execute(f"UPDATE jobs SET {change} WHERE id = ?", (job.id,))
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["while it works", "between two lives"])
@@ -272,7 +264,7 @@ def spoil(path: Path, how: str) -> None:
         path.mkdir()
 
 
-HOW = ["other bytes", "cut short", "longer", "gone", "a link", "a folder"]
+HOW = ["other bytes", "cut short", "longer", "gone", "a link"]
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -308,6 +300,24 @@ def test_a_document_that_is_sent_again_mends_one_that_was_spoilt_unseen(tmp_path
             second = await submitted(store, b"document", uid=2)
             assert await document_of(store, second) == b"document"
             assert await document_of(store, first) == b"document"
+
+    asyncio.run(scenario())
+
+
+def test_a_folder_in_a_files_place_is_named_and_holds_up_nobody(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with started(tmp_path / "state") as store:
+            job = await submitted(store, b"document")
+            (path,) = spooled(tmp_path / "state")
+            spoil(path, "a folder")
+            assert await store.lease([job.id]) == ()
+            assert (await store.get(job.id, None)).state is JobState.FAILED
+            with pytest.raises(StoreError, match="Is a directory"):
+                await submitted(store, b"document", uid=2)
+            other = await finished(store, await submitted(store, b"other"), b"result")
+            await store.forget(job.id, None)
+            await store.forget(other.id, None)
+            assert spooled(tmp_path / "state") == []
 
     asyncio.run(scenario())
 
