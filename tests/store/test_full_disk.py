@@ -18,7 +18,8 @@ from tests.store.disks import KINDS, Disk, mounted
 from tests.store.work import document_of, finished, report, result_of, spooled, started, submitted, whole
 
 
-@pytest.fixture(params=KINDS)
+# xfs is slow to be made.
+@pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.slow if kind == "xfs" else ()) for kind in KINDS])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Disk]:
     with mounted(request.param, tmp_path) as made:
         yield made
