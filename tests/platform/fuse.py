@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _HEAD = struct.Struct("=IIQQIIII")
-_FORGET, _GETATTR, _READ = 2, 3, 15
+_FORGET, _GETATTR, _READ, _FLUSH = 2, 3, 15, 25
 _FILE_NODE = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class SlowFileSystem:
-    """Holds `content` as the file `document.pdf`; GETATTR and READ of it wait until `answers` is set."""
+    """Holds `content` as the file `document.pdf`; its size, reads and closes wait until `answers` is set."""
 
     def __init__(self, place: Path, content: bytes) -> None:
         self.path = place / "document.pdf"
@@ -53,7 +53,7 @@ class SlowFileSystem:
             except OSError:
                 return
             _, operation, unique, node, *_ = _HEAD.unpack_from(request)
-            if operation in (_GETATTR, _READ) and node == _FILE_NODE:
+            if operation in (_GETATTR, _READ, _FLUSH) and node == _FILE_NODE:
                 self.answers.wait()
             if operation != _FORGET:
                 error, answer = self._answer(operation, node, request[_HEAD.size :])

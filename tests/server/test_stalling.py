@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from ndfd.client import Client
 from ndfd.errors import Busy, DocumentTooLarge, InputError, UsageError
-from ndfd.server.stalling import PER_USER_MAX, Settling
+from ndfd.server.generation import DoorLimits
+from ndfd.server.http_door import HttpDoorLimits
+from ndfd.server.stalling import LINGERING_MAX, PER_USER_MAX, Settling
 from tests.platform.fuse import SlowFileSystem, slow_file_system
+from tests.server.doors import LIMITS, Doors
+from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer
 
 CONTENT = os.urandom(3_000_000)
 
@@ -95,3 +100,27 @@ def test_one_that_stalls_is_given_up_and_the_loop_goes_on(slow: SlowFileSystem) 
                     await asyncio.sleep(0)
 
     asyncio.run(read())
+
+
+def test_a_caller_whose_document_stalls_holds_up_neither_the_door_nor_its_other_callers(
+    slow: SlowFileSystem, tmp_path: Path
+) -> None:
+    (tmp_path / "sockets").mkdir()
+    with (
+        Doors(tmp_path / "sockets", DoorLimits(stall_s=0.2), HttpDoorLimits(), LIMITS).open() as doors,
+        opened(slow.path) as fd,
+        Peer(doors) as peer,
+    ):
+        slow.answers.clear()
+        for _ in range(PER_USER_MAX):
+            answer = peer.ask(CONVERT, {"document": {"fd": 0}}, fd)
+            assert answer["parameters"]["code"] == "input-unreadable"
+            # The door is still at closing its descriptor: others are served nevertheless.
+            with Client.connect(doors.varlink_path) as other:
+                assert other.status(timeout_s=30).version == "0.1.0"
+        # And so is this one, until too many of its descriptors hang.
+        for _ in range(LINGERING_MAX - PER_USER_MAX):
+            assert peer.ask(CONVERT, {"document": {"fd": 0}}, fd)["parameters"]["code"] == "try-again"
+        assert peer.ask(GET_STATUS)["parameters"]["code"] == "try-again"
+        assert peer.is_closed()
+        slow.answers.set()

@@ -10,18 +10,24 @@ from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
+    from ndfd.platform.linux_files import LinuxFiles as _Files
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.darwin import Darwin as _Host
+    from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_storage import DarwinStorage as _Storage
 elif sys.platform == "win32":
+    from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.windows import Windows as _Host
     from ndfd.platform.windows_storage import WindowsStorage as _Storage
 else:
     from ndfd.platform.base import Platform as _Host
+    from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_storage import Storage as _Storage
 
 _host = _Host()
+#: What is asked about files of other programs; `base_files.Files` says what each call promises.
+files = _Files()
 #: What a store of files asks; `base_storage.Storage` says what each call promises.
 storage = _Storage()
 
@@ -84,6 +90,7 @@ __all__ = [
     "drop_from_cache",
     "fallback_font_dirs",
     "file_system",
+    "files",
     "font_roots",
     "forget_environment",
     "host",

@@ -1,7 +1,7 @@
-"""Documents on file systems that may keep whoever reads them waiting, such as one that the caller has made himself.
+"""Descriptors on file systems that may keep whoever uses them waiting, such as one that the caller has made himself.
 
-They are copied into memory by a thread of their own, which may be lost: the daemon's own threads never ask such a file
-for anything.
+A document there is copied into memory by a thread of its own, which may be lost, and so is its descriptor closed: the
+daemon's own threads never ask such a file for anything.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import contextlib
 import os
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
 from ndfd import platform
 from ndfd.errors import Busy, InputError, NdfdError
@@ -20,7 +20,49 @@ from ndfd.server.intake import document_size, too_large
 #: Threads that may hang at a time for one user, and for all: each holds some 100 KB and a descriptor.
 PER_USER_MAX = 2
 ALL_MAX = 64
+#: Descriptors of one user that wait to be closed, after which nothing more is taken from that user.
+LINGERING_MAX = 32
 _CHUNK_BYTES = 1 << 20
+
+
+class Lingering:
+    """Closes what callers handed over: the kernel tells a file system of each close, and waits for its answer."""
+
+    def __init__(self, may_stall: Callable[[int], bool] = platform.may_stall) -> None:
+        self._may_stall = may_stall
+        self._waiting: Counter[int] = Counter()
+
+    def too_many(self, uid: int) -> bool:
+        """Whether the file systems of this user keep so many waiting that no more should be taken."""
+        return self._waiting[uid] >= LINGERING_MAX
+
+    @contextlib.contextmanager
+    def closing(self, descriptors: Iterable[int], uid: int) -> Iterator[None]:
+        """Has them closed at the end of the block, which waits for none."""
+        try:
+            yield
+        finally:
+            for fd in descriptors:
+                if self._may_stall(fd):
+                    self._close(fd, uid)
+                else:
+                    os.close(fd)
+
+    def _close(self, fd: int, uid: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting[uid] += 1
+
+        def closed() -> None:
+            self._waiting[uid] -= 1
+            self._waiting += Counter()
+
+        def close() -> None:
+            os.close(fd)
+            # The loop may be closed: then nobody counts.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(closed)
+
+        threading.Thread(target=close, name="ndfd-slow-close", daemon=True).start()
 
 
 class Settling:

@@ -154,6 +154,22 @@ SELECT at, event, state, attempt, code FROM history WHERE job = ? ORDER BY versi
 SELECT deliveries.id, target, deliveries.attempts, watch, path, mark, jobs.* FROM deliveries
 JOIN jobs ON jobs.number = deliveries.job WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?;
 
+-- name: deliveries_due_to
+SELECT deliveries.id, target, deliveries.attempts, watch, path, mark, jobs.* FROM deliveries
+JOIN jobs ON jobs.number = deliveries.job
+WHERE next_at IS NOT NULL AND next_at <= ? AND target = ? ORDER BY next_at LIMIT ?;
+
+-- name: delivery_moments
+-- From target to target by the index: one of them may have a hundred thousand deliveries waiting.
+WITH RECURSIVE targets (target) AS (
+    SELECT min(target) FROM deliveries WHERE next_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(target) FROM deliveries WHERE next_at IS NOT NULL AND target > targets.target)
+    FROM targets WHERE targets.target IS NOT NULL
+)
+SELECT target, (SELECT min(next_at) FROM deliveries WHERE next_at IS NOT NULL AND target = targets.target)
+FROM targets WHERE target IS NOT NULL;
+
 -- name: taken_files
 SELECT path, mark FROM taken_files WHERE watch = ?;
 

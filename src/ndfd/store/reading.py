@@ -102,15 +102,25 @@ def next_due(connection: sqlite3.Connection, now: float) -> float | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def due_deliveries(connection: sqlite3.Connection, now: float, limit: int) -> tuple[Delivery, ...]:
-    """Whom to tell now, those first that have waited longest."""
+def due_deliveries(
+    connection: sqlite3.Connection, now: float, limit: int, only: str | None = None
+) -> tuple[Delivery, ...]:
+    """Whom to tell now, those first that have waited longest; with `only`, those to this target."""
+    rows = (
+        connection.execute(QUERIES["deliveries_due"], (now, limit))
+        if only is None
+        else connection.execute(QUERIES["deliveries_due_to"], (now, only, limit))
+    )
     found = []
-    for delivery_id, target, attempts, watch, path, mark, *job in connection.execute(
-        QUERIES["deliveries_due"], (now, limit)
-    ):
+    for delivery_id, target, attempts, watch, path, mark, *job in rows:
         source = TakenFile(watch, path, mark) if watch else None
         found.append(Delivery(delivery_id, shown(JobRow._make(job)), target, attempts, source))
     return tuple(found)
+
+
+def delivery_moments(connection: sqlite3.Connection) -> dict[str, float]:
+    """By target, when the first of its deliveries that wait is due."""
+    return dict(connection.execute(QUERIES["delivery_moments"]).fetchall())
 
 
 def taken_files(connection: sqlite3.Connection, watch: str) -> dict[str, str]:

@@ -272,9 +272,16 @@ class Store:
 
     # The outbox
 
-    async def due_deliveries(self, now: float, limit: int) -> tuple[Delivery, ...]:
-        """Whom to tell of a job's end, those first that have waited longest. They stay due until told of."""
-        return await self._reader.ask(reading.due_deliveries, now, limit)
+    async def due_deliveries(self, now: float, limit: int, target: str | None = None) -> tuple[Delivery, ...]:
+        """Whom to tell of a job's end, those first that have waited longest. They stay due until told of.
+
+        With `target` those to this one: what one has waiting must not hide what others have.
+        """
+        return await self._reader.ask(reading.due_deliveries, now, limit, target)
+
+    async def delivery_moments(self) -> Mapping[str, float]:
+        """By target, when the first of its deliveries that wait is due."""
+        return await self._reader.ask(reading.delivery_moments)
 
     async def delivered(self, delivery_id: str) -> None:
         """Somebody was told."""

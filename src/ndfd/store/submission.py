@@ -76,10 +76,12 @@ class Submit(Operation[Submission]):
     def _tell_of_file(self, work: Work, known: JobRow) -> JobRow:
         """A watched file has an answer of its own, also where its bytes were converted before."""
         new = self._new
-        watching = [target for target in new.hooks if _hook(work, known.number, target, new)]
-        if not watching or not state_of(known).is_final:
+        # A hook may be there already: the file was put away, and has come back as it was.
+        for target in new.hooks:
+            _hook(work, known.number, target, new)
+        if not new.hooks or not state_of(known).is_final:
             return known
-        for target in watching:
+        for target in new.hooks:
             work.run("insert_delivery", new_id(work.now), known.number, target, *_source(new), work.now)
         work.run("count_deliveries", known.number)
         work.run("touch", known.number)
@@ -142,9 +144,8 @@ def _inserted(
     return job, cursor
 
 
-def _hook(work: Work, number: int, target: str, new: NewJob) -> bool:
-    """Whether it was not there before."""
-    return work.run("insert_hook", number, target, *_source(new)) == 1
+def _hook(work: Work, number: int, target: str, new: NewJob) -> None:
+    work.run("insert_hook", number, target, *_source(new))
 
 
 def _source(new: NewJob) -> tuple[str, str, str]:

@@ -33,6 +33,7 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_by_job ON deliveries (job);
 CREATE INDEX deliveries_due ON deliveries (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX deliveries_by_target ON deliveries (target, next_at) WHERE next_at IS NOT NULL;
 
 CREATE TABLE taken_files (
     watch TEXT NOT NULL,
