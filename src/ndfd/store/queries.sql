@@ -1,8 +1,5 @@
 -- The statements of the store. `queries.py` reads this file.
 
--- name: meta
-SELECT value FROM meta WHERE name = ?;
-
 -- name: set_meta
 INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
