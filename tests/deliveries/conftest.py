@@ -153,3 +153,13 @@ def quiet_umask() -> Iterator[None]:
     former = os.umask(0o022)
     yield
     os.umask(former)
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Makes this process an ordinary user's until the end of the test."""
+    for each in (tmp_path, *tmp_path.parents):
+        if each.stat().st_uid == os.geteuid() and each != Path("/"):
+            each.chmod(each.stat().st_mode | 0o055)
+    yield lambda: os.seteuid(65534)
+    os.seteuid(0)
