@@ -22,7 +22,7 @@ class DarwinStorage(Storage):
     """The answers of macOS."""
 
     def sync(self, fd: int) -> None:
-        """F_FULLFSYNC of fcntl(2): fsync(2) there leaves the bytes in the drive's cache. Not every file system has it."""
+        """F_FULLFSYNC of fcntl(2), where the file system has it: fsync(2) leaves the bytes in the drive's cache."""
         try:
             fcntl.fcntl(fd, _F_FULLFSYNC)
         except OSError:

@@ -30,7 +30,7 @@ class LinuxStorage(Storage):
         self._sync_file_range = _sync_file_range()
 
     def open_unnamed(self, folder: Path) -> int | None:
-        """O_TMPFILE of open(2), where there is /proc, which `link` needs; not on overlayfs over some others, not NFS."""
+        """O_TMPFILE of open(2); not on NFS, for one."""
         try:
             return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:

@@ -1,31 +1,33 @@
-"""The store's one thread: it takes all that waits, and all of that shares the disk's one answer.
+"""The store's own threads: each takes all that waits, and all of that shares the disk's one answer.
 
 A sync of the disk costs milliseconds however little is written: so those who come while one goes on are served together
-by the next.
+by the next. One thread has the bytes of files written; the other, alone, links and unlinks files and writes to the
+database. While the second waits for the disk, the first prepares its next batch.
 """
 
 from __future__ import annotations
 
-import os
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ndfd.errors import NdfdError, StorageFull
-from ndfd.platform import storage
-from ndfd.store.database import ours
+from ndfd.store.database import empty_log, ours
 from ndfd.store.queries import QUERIES
 from ndfd.store.spool import Spool
+from ndfd.store.staging import Staging
 from ndfd.store.steps import Step
 from ndfd.store.tally import Tally
-from ndfd.store.work import Operation, Put, Work
+from ndfd.store.work import Operation, Work
 
-#: Of one transaction.
+#: Of one transaction, and of the files that are open at once for it.
 _AT_ONCE = 128
+#: Seconds until it is tried again where a reader held the log open.
+_EMPTY_LOG_AGAIN_S = 1.0
 
 
 class Outcome(NamedTuple):
@@ -42,8 +44,11 @@ class _Item(NamedTuple):
     ticket: Any
 
 
+_Items = queue.SimpleQueue[_Item | None]
+
+
 class Commits:
-    """Does operations in batches, in the order in which they were handed in."""
+    """Does operations in batches."""
 
     def __init__(
         self,
@@ -54,24 +59,34 @@ class Commits:
         now: Callable[[], float],
         tally: Callable[[sqlite3.Connection], Tally],
         reached: Callable[[Step], None],
-        done: Callable[[list[Outcome]], None],
+        done: Callable[[Sequence[Outcome]], None],
+        reset_readers: Callable[[], None],
     ) -> None:
-        """`done` is called in the thread with what became of each batch."""
+        """`done` is called in a thread with what became of each batch; `reset_readers` closes other connections."""
         self._connect = connect
         self._spool = spool
+        self._staging = Staging(spool, reached)
         self._epoch = epoch
         self._now = now
         self._count = tally
         self._reached = reached
         self._done = done
-        self._items: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
-        self._connection = connect()
+        self._reset_readers = reset_readers
+        self._to_stage: _Items = queue.SimpleQueue()
+        self._to_commit: _Items = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = connect()
         self.tally = tally(self._connection)
-        self._thread = threading.Thread(target=self._run, name="ndfd-store")
+        self._threads = (
+            threading.Thread(target=self._stage, name="ndfd-store-stage"),
+            threading.Thread(target=self._commit, name="ndfd-store"),
+        )
         self._erased = False
         self._pins = 0
         self._pin_lock = threading.Lock()
-        self._unpinned: set[bytes] = set()
+        #: Files that nothing names any more, as far as is known.
+        self._unnamed: set[bytes] = set()
+        #: Files that were found to have other bytes than they should.
+        self._damaged: set[bytes] = set()
 
     @property
     def _folder(self) -> Path:
@@ -79,18 +94,23 @@ class Commits:
 
     def start(self) -> None:
         """Begins to work."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def hand_in(self, operation: Operation[Any], ticket: Any) -> None:
         """To be done; `ticket` comes back with the outcome."""
-        self._items.put(_Item(operation, ticket))
+        (self._to_commit if operation.put is None else self._to_stage).put(_Item(operation, ticket))
 
     def stop(self) -> None:
         """Returns when all that was handed in is done and the database is closed."""
-        self._items.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
-        self._connection.close()
+        self._to_stage.put(None)
+        for thread in self._threads:
+            if thread.ident is None:
+                break
+            thread.join()
+        self._staging.stop()
+        if self._connection is not None:
+            self._connection.close()
 
     def pin(self) -> None:
         """No file of the spool is removed until `unpin` was called as often."""
@@ -102,120 +122,70 @@ class Commits:
         with self._pin_lock:
             self._pins -= 1
 
-    def _run(self) -> None:
+    # Files
+
+    def _stage(self) -> None:
         while True:
-            batch, last = self._take()
+            batch, last = _take(self._to_stage)
+            failures = self._staging.stage([item.operation for item in batch])
+            for item in self._fit(batch, failures):
+                self._to_commit.put(item)
+            if last:
+                self._to_commit.put(None)
+                return
+
+    def _fit(self, batch: Sequence[_Item], failures: dict[Operation[Any], Exception]) -> list[_Item]:
+        """Those that did not fail. The others are told."""
+        fit = []
+        failed = []
+        for item in batch:
+            error = failures.get(item.operation)
+            if error is None:
+                fit.append(item)
+                continue
+            failed.append(Outcome(item.ticket, None, ours(error, self._folder), None))
+            _close(item)
+        if failed:
+            self._done(failed)
+        return fit
+
+    # Rows
+
+    def _commit(self) -> None:
+        while True:
+            batch, last = _take(self._to_commit, _EMPTY_LOG_AGAIN_S if self._erased else None)
             if batch:
-                self._done(self._perform(batch))
-            if self._erased and self._items.empty():
+                failures = self._staging.link([item.operation for item in batch])
+                for operation in failures:
+                    self._suspect(operation)
+                fit = self._fit(batch, failures)
+                outcomes = self._commit_or_part(fit)
+                self._remove(fit, outcomes)
+                for item in fit:
+                    _close(item)
+                self._done(outcomes)
+            if self._erased and self._to_commit.empty():
                 self._empty_log()
             if last:
                 return
 
-    def _take(self) -> tuple[list[_Item], bool]:
-        batch: list[_Item] = []
-        while len(batch) < _AT_ONCE:
-            try:
-                item = self._items.get(block=not batch)
-            except queue.Empty:
-                break
-            if item is None:
-                return batch, True
-            batch.append(item)
-        return batch, False
-
-    def _perform(self, batch: list[_Item]) -> list[Outcome]:
-        failed: list[Outcome] = []
-        try:
-            fit = self._put_all(batch, failed)
-            outcomes = self._commit_or_part(fit)
-            self._remove(fit, outcomes)
-        finally:
-            for item in batch:
-                if item.operation.put is not None:
-                    item.operation.put.close()
-        return failed + outcomes
-
-    # Files
-
-    def _put_all(self, batch: list[_Item], failed: list[Outcome]) -> list[_Item]:
-        """Those whose files are in the spool, on the disk; the others have failed."""
-
-        def each(items: Iterable[_Item], do: Callable[[Put], None]) -> list[_Item]:
-            good = []
-            for item in items:
-                try:
-                    if item.operation.put is not None:
-                        do(item.operation.put)
-                    good.append(item)
-                except Exception as error:  # noqa: BLE001  # Of one item: told to whoever asked for it.
-                    failed.append(Outcome(item.ticket, None, ours(error, self._folder), None))
-            return good
-
-        good = each(batch, self._stage)
-        # Only when the writeback of all has begun: then the first sync waits for all, and the others find it done.
-        good = each(good, self._sync)
-        by_folder: defaultdict[Path | None, list[_Item]] = defaultdict(list)
-        for item in good:
-            put = item.operation.put
-            path = None if put is None or put.staged is None else self._spool.path(put.staged.hash).parent
-            by_folder[path].append(item)
-        linked = by_folder.pop(None, [])
-        opened: list[tuple[int, list[_Item]]] = []
-        for folder, items in by_folder.items():
-            assert folder is not None
-            try:
-                folder_fd = storage.open_folder(folder)
-            except OSError as error:
-                failed += [Outcome(item.ticket, None, ours(error, self._folder), None) for item in items]
-                continue
-            opened.append((folder_fd, each(items, lambda put, fd=folder_fd: self._link(put, fd))))
-        for folder_fd, items in opened:
-            try:
-                storage.sync(folder_fd)
-                linked += each(items, lambda put: self._reached(put.folder_step))
-            except OSError as error:
-                failed += [Outcome(item.ticket, None, ours(error, self._folder), None) for item in items]
-            finally:
-                os.close(folder_fd)
-        # As they came: who was first with a key has it.
-        order = {id(item): place for place, item in enumerate(batch)}
-        return sorted(linked, key=lambda item: order[id(item)])
-
-    def _stage(self, put: Put) -> None:
-        put.stage(self._spool)
-        self._reached(put.staged_step)
-
-    def _sync(self, put: Put) -> None:
-        staged = put.stage(self._spool)
-        if not staged.synced:
-            storage.sync(staged.fd)
-            staged.synced = True
-        self._reached(put.synced_step)
-
-    def _link(self, put: Put, folder_fd: int) -> None:
-        self._spool.link(put.stage(self._spool), folder_fd)
-        self._reached(put.linked_step)
-
-    # Rows
-
     def _commit_or_part(self, items: list[_Item]) -> list[Outcome]:
         """All in one transaction; where that fails as a whole, each in its own, so that one cannot fail the others."""
+        if not items:
+            return []
         try:
-            return self._commit(items)
-        except sqlite3.Error as error:
+            return self._commit_all(items)
+        except Exception as error:  # noqa: BLE001  # The thread lives on; whoever asked is told.
             self._roll_back(error)
             if len(items) == 1:
                 return [Outcome(items[0].ticket, None, ours(error, self._folder), None)]
         return [outcome for item in items for outcome in self._commit_or_part([item])]
 
-    def _commit(self, items: list[_Item]) -> list[Outcome]:
-        if not items:
-            return []
-        connection = self._connection
+    def _commit_all(self, items: list[_Item]) -> list[Outcome]:
+        connection = self._connected()
         now = self._now()
         connection.execute("BEGIN IMMEDIATE")
-        outcomes = [self._apply(item, now) for item in items]
+        outcomes = [self._apply(connection, item, now) for item in items]
         connection.execute(QUERIES["set_meta"], ("last_moment", now))
         connection.execute("COMMIT")
         for outcome in outcomes:
@@ -226,8 +196,7 @@ class Commits:
                     self._reached(step)
         return outcomes
 
-    def _apply(self, item: _Item, now: float) -> Outcome:
-        connection = self._connection
+    def _apply(self, connection: sqlite3.Connection, item: _Item, now: float) -> Outcome:
         work = Work(connection, now, self._epoch, self._reached)
         connection.execute("SAVEPOINT operation")
         try:
@@ -239,38 +208,79 @@ class Commits:
         connection.execute("RELEASE operation")
         return Outcome(item.ticket, value, None, work)
 
-    def _roll_back(self, error: sqlite3.Error) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        if not isinstance(ours(error, self._folder), StorageFull):
-            self._reconnect()
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._connect()
+            self.tally = self._count(self._connection)
+        return self._connection
 
-    def _reconnect(self) -> None:
-        """After an error of the disk nobody knows what the log has: a new connection reads it anew."""
-        self._connection.close()
-        self._connection = self._connect()
-        self.tally = self._count(self._connection)
+    def _roll_back(self, error: Exception) -> None:
+        """After an error of the disk nobody knows what the log has: the next connection reads it anew."""
+        connection = self._connection
+        if connection is None:
+            return
+        if isinstance(ours(error, self._folder), StorageFull):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            return
+        self._reset_readers()
+        connection.close()
+        self._connection = None
 
     # Afterwards
 
-    def _remove(self, items: list[_Item], outcomes: list[Outcome]) -> None:
+    def _suspect(self, operation: Operation[Any]) -> None:
+        """Perhaps no row names its file."""
+        if operation.put is not None and operation.put.staged is not None:
+            self._unnamed.add(operation.put.staged.hash)
+
+    def _remove(self, items: Sequence[_Item], outcomes: Sequence[Outcome]) -> None:
         """Removes the files that no row names any more, or that none has come to name."""
         for item, outcome in zip(items, outcomes, strict=True):
+            if outcome.work is None or not outcome.work.referred:
+                self._suspect(item.operation)
             if outcome.work is not None:
-                self._unpinned.update(outcome.work.released)
-            put = item.operation.put
-            if put is not None and put.staged is not None and (outcome.work is None or not outcome.work.referred):
-                self._unpinned.add(put.staged.hash)
+                self._unnamed.update(outcome.work.released)
+                # Whether it still is: somebody may have sent the same bytes anew since.
+                self._damaged.update(outcome.work.damaged)
+        # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.
+        with contextlib.suppress(sqlite3.Error, OSError):
+            while self._damaged:
+                digest = next(iter(self._damaged))
+                if not self._spool.is_sound(digest):
+                    self._spool.unlink(digest)
+                self._damaged.remove(digest)
+            self._remove_unnamed()
+
+    def _remove_unnamed(self) -> None:
         with self._pin_lock:
-            if self._pins:
-                return
-            for digest in self._unpinned:
-                if self._connection.execute(QUERIES["blob"], (digest,)).fetchone() is None:
+            while self._unnamed and not self._pins:
+                digest = next(iter(self._unnamed))
+                if self._connected().execute(QUERIES["blob"], (digest,)).fetchone() is None:
                     self._spool.unlink(digest)
                     self._reached(Step.UNLINKED)
-            self._unpinned.clear()
+                self._unnamed.remove(digest)
 
     def _empty_log(self) -> None:
         """What was erased shall not be in the log either. A reader may hold it open: then at another time."""
-        busy, _pages, _moved = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._erased = bool(busy)
+        with contextlib.suppress(sqlite3.Error):
+            self._erased = not empty_log(self._connected())
+
+
+def _take(items: _Items, timeout: float | None = None) -> tuple[list[_Item], bool]:
+    """All that waits, at least one unless the time is up; and whether nothing comes any more."""
+    batch: list[_Item] = []
+    while len(batch) < _AT_ONCE:
+        try:
+            item = items.get(block=not batch, timeout=timeout)
+        except queue.Empty:
+            break
+        if item is None:
+            return batch, True
+        batch.append(item)
+    return batch, False
+
+
+def _close(item: _Item) -> None:
+    if item.operation.put is not None:
+        item.operation.put.close()

@@ -26,7 +26,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """The connection that writes: each commit is on the disk when it returns."""
     if sqlite3.sqlite_version_info < _SQLITE_MIN:
         raise StoreError(
-            f"Python was built with SQLite {sqlite3.sqlite_version}, and the store needs {'.'.join(map(str, _SQLITE_MIN))}",
+            f"this Python has SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, _SQLITE_MIN))}",
             hint="use a Python with a newer SQLite",
         )
     connection = sqlite3.connect(
@@ -82,6 +82,15 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
     found = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
     if found != ["ok"]:
         raise StoreDamaged(f"{path} is damaged: {'; '.join(found)}")
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Moves all that the log holds to the database and empties it; False at once while a reader still needs it."""
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        return bool(connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
 
 
 def ours(error: Exception, where: Path) -> NdfdError:

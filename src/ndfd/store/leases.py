@@ -1,4 +1,4 @@
-"""Runs of jobs: leased to this life of the daemon, and ended by it. A run that is not the job's any more changes nothing."""
+"""Runs of jobs: leased to this life of the daemon, and ended by it. A run that is not its job's changes nothing."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def _unfit(row: JobRow) -> JobFault | None:
     except StoreDamaged as error:
         return JobFault.of(error)
     if row.password_erased and row.password is None:
-        error = StoreDamaged(
+        lost = StoreDamaged(
             "the result was damaged on the disk, and the document's password is erased: it cannot be made anew",
             hint="submit the document again with its password",
         )
-        return JobFault.of(error)
+        return JobFault.of(lost)
     return None
 
 
@@ -121,6 +121,24 @@ class End(Operation[bool]):
         return True
 
 
+class LoseDocument(Operation[bool]):
+    """The document of a job is not on the disk as it was written: its run has failed before it began."""
+
+    def __init__(self, run: Run, document: bytes, error: StoreDamaged) -> None:
+        self._run = run
+        self._document = document
+        self._error = error
+
+    def apply(self, work: Work) -> bool:
+        """Whether it was still the job's run."""
+        row = self._run.row(work)
+        if row is None:
+            return False
+        finish(work, row, JobEvent.FAILED, fault=JobFault.of(self._error))
+        work.damaged.append(self._document)
+        return True
+
+
 class LoseResult(Operation[bool]):
     """The result of a job is not on the disk as it was written: the job runs again."""
 
@@ -142,4 +160,5 @@ class LoseResult(Operation[bool]):
             interruptions=0,
             fault=JobFault.of(self._error),
         )
+        work.damaged.append(self._result)
         return True

@@ -27,9 +27,6 @@ DELETE FROM blobs WHERE hash = ? AND refs = 0;
 -- name: blob
 SELECT size_bytes FROM blobs WHERE hash = ?;
 
--- name: blobs_between
-SELECT hash FROM blobs WHERE hash BETWEEN ? AND ?;
-
 
 -- Submission
 

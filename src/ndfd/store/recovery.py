@@ -1,4 +1,4 @@
-"""What a new life of the daemon does with what the last one left: takes back its leases, counts, removes stray files."""
+"""What a new life of the daemon does with what the last one left: takes back leases, counts, removes stray files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Meta(NamedTuple):
 
 def begin(connection: sqlite3.Connection) -> Meta:
     """Begins a new life."""
-    known = {name: value for name, value in connection.execute("SELECT name, value FROM meta")}
+    known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
     meta = Meta(
         epoch=int(known.get("epoch", 0)) + 1,
         secret=bytes(known.get("secret", b"")) or secrets.token_bytes(32),
@@ -67,10 +67,8 @@ def take_back(connection: sqlite3.Connection, epoch: int, now: float) -> int:
 
 def _take_back(work: Work, row: JobRow) -> None:
     interruptions = row.interruptions + 1
-    # The run that was cut off counts as an interruption and not as an attempt.
-    attempts = max(0, row.attempts - 1)
     if interruptions < INTERRUPTIONS_MAX:
-        requeue(work, row, JobEvent.INTERRUPTED, attempts=attempts, interruptions=interruptions)
+        requeue(work, row, JobEvent.INTERRUPTED, attempts=row.attempts, interruptions=interruptions)
         return
     error = DocumentKillsWorkers(
         f"the daemon ended {interruptions} times while this job ran",
@@ -92,16 +90,10 @@ def tally(connection: sqlite3.Connection) -> Tally:
 def sweep(connection: sqlite3.Connection, spool: Spool) -> int:
     """Removes files that no row names: of submissions that were never acknowledged, of jobs that were forgotten."""
     spool.empty_incoming()
-    removed = 0
-    for prefix, files in spool.folders():
-        named = {
-            row[0] for row in connection.execute(QUERIES["blobs_between"], (prefix + bytes(31), prefix + b"\xff" * 31))
-        }
-        for digest in files:
-            if digest not in named:
-                spool.unlink(digest)
-                removed += 1
-    return removed
+    stray = [digest for digest in spool.hashes() if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None]
+    for digest in stray:
+        spool.unlink(digest)
+    return len(stray)
 
 
 def _unheard(step: Step) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -50,7 +51,7 @@ class JobRow(NamedTuple):
     deliveries_failed: int
 
 
-_JSON = {
+_JSON: Mapping[str, msgspec.json.Decoder[Any]] = {
     "report": msgspec.json.Decoder(ConversionReport),
     "fault": msgspec.json.Decoder(JobFault),
     "labels": msgspec.json.Decoder(dict[str, str]),

@@ -11,18 +11,21 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ndfd.errors import DocumentChanged, StoreDamaged, UsageError
-from ndfd.platform import storage
+from ndfd.errors import DocumentChanged, InputError, StoreDamaged, UsageError
+from ndfd.platform import memfd, seal, storage
 from ndfd.platform.base_storage import write_all
 
 #: Up to here a file is read at once and synced with the others of its batch; larger ones are staged beforehand.
 SMALL_BYTES = 256 * 1024
 _CHUNK_BYTES = 1 << 20
-_REST = re.compile(r"[0-9a-f]{62}")
+#: A batch of files is spread over the folders, and each folder that it touches is synced: with 256 of them that took
+#: longer than the files' own syncs. File systems of today hold some 100,000 names in a folder as well as a hundred.
+_FOLDERS = "0123456789abcdef"
+_REST = re.compile(r"[0-9a-f]{63}")
 
 
 @dataclass(slots=True)
@@ -34,7 +37,6 @@ class Staged:
     path: Path | None
     hash: bytes
     size: int
-    synced: bool = False
 
     def discard(self) -> None:
         """Closes it; without a name it is gone then."""
@@ -54,7 +56,7 @@ class Spool:
         self.folder = folder
         self._incoming = folder / "incoming"
         made = False
-        for path in (folder, self._incoming, *(folder / f"{number:02x}" for number in range(256))):
+        for path in (folder, self._incoming, *(folder / digit for digit in _FOLDERS)):
             try:
                 path.mkdir(mode=0o700)
                 made = True
@@ -87,7 +89,7 @@ class Spool:
     def path(self, digest: bytes) -> Path:
         """Of the file with this hash."""
         name = digest.hex()
-        return self.folder / name[:2] / name[2:]
+        return self.folder / name[0] / name[1:]
 
     def stage(self, source: int) -> Staged:
         """Copies a file into one without a name. `DocumentChanged` when it was written to meanwhile."""
@@ -98,7 +100,7 @@ class Spool:
         staged = Staged(fd, path, b"", before.st_size)
         try:
             if before.st_size <= SMALL_BYTES:
-                data = os.pread(source, before.st_size + 1, 0)
+                data = _read(source, before.st_size + 1)
                 write_all(fd, data, 0)
                 size = len(data)
                 staged.hash = hashlib.sha256(data).digest()
@@ -107,8 +109,7 @@ class Spool:
                 # Of the copy: the source may be written to while it is read.
                 staged.hash = hash_of(fd)
             after = os.fstat(source)
-            if (size, after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
-                raise DocumentChanged("the document was changed while it was taken in")
+            _refuse_if_changed(before, after, size)
             storage.start_writeback(fd)
         except BaseException:
             staged.discard()
@@ -148,11 +149,37 @@ class Spool:
         except FileNotFoundError:
             raise StoreDamaged(f"{path} is missing") from None
         try:
-            if hash_of(fd) != digest:
-                raise StoreDamaged(f"{path} has other bytes than it was written with")
+            _refuse_if_damaged(fd, digest, path)
         except BaseException:
             os.close(fd)
             raise
+        return fd
+
+    def is_sound(self, digest: bytes) -> bool:
+        """Whether the file is there and is what it was written as."""
+        try:
+            os.close(self.open(digest))
+        except StoreDamaged:
+            return False
+        return True
+
+    def sealed_copy(self, digest: bytes) -> int:
+        """The bytes of a file in sealed memory; `StoreDamaged`.
+
+        Never the file itself is handed out: its times and its number of links would tell of others.
+        """
+        source = self.open(digest)
+        try:
+            fd = memfd("ndfd-result")
+            try:
+                storage.copy(source, fd, os.fstat(source).st_size)
+                _refuse_if_damaged(fd, digest, self.path(digest))
+                seal(fd)
+            except BaseException:
+                os.close(fd)
+                raise
+        finally:
+            os.close(source)
         return fd
 
     def unlink(self, digest: bytes) -> None:
@@ -160,22 +187,33 @@ class Spool:
         with contextlib.suppress(FileNotFoundError):
             self.path(digest).unlink()
 
-    def folders(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        """The first byte of the hashes of each folder, and the hashes there are files for. Other files are passed over."""
-        for number in range(256):
-            prefix = f"{number:02x}"
-            names = (entry.name for entry in os.scandir(self.folder / prefix))
-            yield bytes([number]), [bytes.fromhex(prefix + name) for name in names if _REST.fullmatch(name)]
+    def hashes(self) -> Iterator[bytes]:
+        """Of the files that are there, in no order. Files of other names are passed over."""
+        for digit in _FOLDERS:
+            with os.scandir(self.folder / digit) as entries:
+                yield from (bytes.fromhex(digit + entry.name) for entry in entries if _REST.fullmatch(entry.name))
 
     def empty_incoming(self) -> None:
         """Removes what an earlier life had under way."""
         for path in self._incoming.iterdir():
             path.unlink()
 
-    def sync_folders(self, digests: Iterable[bytes]) -> None:
-        """Returns when the names of these files are on the disk."""
-        for folder in {self.path(digest).parent for digest in digests}:
-            storage.sync_folder(folder)
+
+def _read(source: int, size: int) -> bytes:
+    try:
+        return os.pread(source, size, 0)
+    except OSError as error:
+        raise InputError(f"the document cannot be read: {error.strerror}") from error
+
+
+def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int) -> None:
+    if (size, after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
+        raise DocumentChanged("the document was changed while it was taken in")
+
+
+def _refuse_if_damaged(fd: int, digest: bytes, path: Path) -> None:
+    if hash_of(fd) != digest:
+        raise StoreDamaged(f"{path} has other bytes than it was written with")
 
 
 def hash_of(fd: int) -> bytes:

@@ -1,4 +1,4 @@
-"""The durable steps of a job's life, by name: where the crash tests end the daemon, to show that nothing is lost there."""
+"""The durable steps of a job's life, by name: where crash tests end the daemon, to show that nothing is lost there."""
 
 from __future__ import annotations
 

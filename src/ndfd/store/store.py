@@ -7,44 +7,41 @@ import contextlib
 import functools
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, StorageFull, StoreDamaged, StoreError
+from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, NdfdError, StoreDamaged, StoreError
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import Job, JobChange, JobFault, JobPage, JobQuery, Submission
-from ndfd.platform import memfd, seal, storage
+from ndfd.platform import storage
 from ndfd.store import reading, recovery
 from ndfd.store.clock import Clock
 from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
-from ndfd.store.leases import End, Lease, LoseResult, Run, Succeed
+from ndfd.store.files import Files
+from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
 from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
+from ndfd.store.reader import Reader
 from ndfd.store.retention import AT_ONCE, Expire
 from ndfd.store.rows import JobRow, convert_options, decode, shown
-from ndfd.store.spool import SMALL_BYTES, Spool, hash_of
+from ndfd.store.space import KEEP_FREE_BYTES, FreeSpace
+from ndfd.store.spool import SMALL_BYTES, Spool
 from ndfd.store.steps import Step
 from ndfd.store.submission import Submit
 from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
-from ndfd.store.work import Operation
+from ndfd.store.work import Operation, Put
 
 T = TypeVar("T")
 
 DATABASE = "jobs.db"
 SPOOL = "spool"
 _LOCK = "lock"
-#: Left for the results of accepted work, and for the system, when new work is refused.
-KEEP_FREE_BYTES = 1_000_000_000
-#: How long the file system's word on its free space holds.
-_FREE_FOR_S = 0.25
-#: Large files are copied, and files checked, by so many threads.
-_FILE_THREADS = 4
+#: Seconds until a job is leased again whose document the disk would not give.
+_READ_AGAIN_S = 5.0
 
 
 class Store:
@@ -57,9 +54,7 @@ class Store:
         self.folder = folder
         self.reached = reached
         self._lock_fd = lock_fd
-        self._keep_free_bytes = keep_free_bytes
-        self._free = 0
-        self._free_until = 0.0
+        self._space = FreeSpace(folder, keep_free_bytes)
         self._on_change: list[Callable[[Job], None]] = []
         self._on_forgotten: list[Callable[[str], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -77,6 +72,7 @@ class Store:
             recovery.sweep(connection, self._spool)
         finally:
             connection.close()
+        self._reader = Reader(self._database)
         self._commits = Commits(
             functools.partial(connect, self._database),
             self._spool,
@@ -85,10 +81,9 @@ class Store:
             tally=recovery.tally,
             reached=self._reached,
             done=self._done,
+            reset_readers=self._reader.reset,
         )
-        self._reader: sqlite3.Connection | None = None
-        self._readers = ThreadPoolExecutor(1, "ndfd-store-read")
-        self._files = ThreadPoolExecutor(_FILE_THREADS, "ndfd-store-files")
+        self._files = Files(folder)
 
     @classmethod
     def open(
@@ -105,15 +100,12 @@ class Store:
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            storage.sync_folder(folder.parent)
             lock_fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
         try:
-            if not storage.lock(lock_fd):
-                raise StoreError(
-                    f"another daemon works with the state folder {folder}",
-                    hint="stop that one, or name another folder: [storage] state_dir",
-                )
+            _lock(lock_fd, folder)
             return cls(folder, lock_fd, keep_free_bytes, reached)
         except (OSError, sqlite3.Error) as error:
             os.close(lock_fd)
@@ -132,10 +124,9 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def _close(self) -> None:
-        self._files.shutdown()
+        self._files.stop()
         self._commits.stop()
-        self._readers.submit(self._close_reader).result()
-        self._readers.shutdown()
+        self._reader.stop()
         os.close(self._lock_fd)
 
     @property
@@ -161,39 +152,19 @@ class Store:
 
         `KeyReused`, `StorageFull`, `DocumentChanged`, `StoreError`. The descriptor stays the caller's.
         """
-        self._refuse_when_full(os.fstat(document_fd).st_size)
-        return await self._put(Submit(new, document_fd, self._secret))
-
-    def _refuse_when_full(self, size: int) -> None:
-        free = self._free_bytes()
-        if free - size < self._keep_free_bytes:
-            error = StorageFull(
-                f"the disk of {self.folder} has {free // 1_000_000} MB free, and {self._keep_free_bytes // 1_000_000} MB "
-                "are kept for the work that was accepted"
-            )
-            error.retry_after_s = 10.0
-            raise error
-        self._free = free - size
-
-    def _free_bytes(self) -> int:
-        moment = time.monotonic()
-        if moment >= self._free_until:
-            try:
-                self._free = storage.free_bytes(self.folder)
-            except OSError as error:
-                raise ours(error, self.folder) from error
-            self._free_until = moment + _FREE_FOR_S
-        return self._free
+        with self._errors():
+            self._space.take(os.fstat(document_fd).st_size)
+        return await self._put(functools.partial(Submit, new, document_fd, self._secret))
 
     # Running
 
     async def ready(self, now: float, per_user: int) -> tuple[Ready, ...]:
         """The first of each user's queued jobs that may run, by rank."""
-        return await self._read(reading.ready, now, per_user)
+        return await self._reader.ask(reading.ready, now, per_user)
 
     async def next_due(self) -> float | None:
         """When the next postponed job may run; None where none waits for a moment to come."""
-        return await self._read(reading.next_due, self.now())
+        return await self._reader.ask(reading.next_due, self.now())
 
     async def lease(self, ids: Sequence[str]) -> tuple[Leased, ...]:
         """Those of these jobs that still wait: they are this daemon's to run now.
@@ -201,30 +172,25 @@ class Store:
         One whose document is damaged or missing has failed instead.
         """
         rows = await self._perform(Lease(ids))
-        leased = await asyncio.gather(*(self._leased(row) for row in rows), return_exceptions=True)
-        for job in leased:
-            if isinstance(job, BaseException):
-                for other in leased:
-                    if isinstance(other, Leased):
-                        os.close(other.document_fd)
-                raise job
-        return tuple(job for job in leased if isinstance(job, Leased))
+        leased = await asyncio.gather(*(self._leased(row) for row in rows))
+        return tuple(job for job in leased if job is not None)
 
     async def _leased(self, row: JobRow) -> Leased | None:
         try:
-            fd = await self._file(self._spool.open, row.document)
+            fd = await self._files.open(self._spool.open, row.document)
         except StoreDamaged as error:
-            await self._file(self._spool.unlink, row.document)
-            await self.end(row.id, row.attempts, Ending(JobEvent.FAILED, JobFault.of(error)))
+            await self._perform(LoseDocument(Run(row.id, row.attempts), row.document, error))
             return None
-        except StoreError as error:
-            await self.end(row.id, row.attempts, Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + 5, False))
+        except NdfdError as error:
+            # The disk may answer later; it is not the document's fault, and counts as no attempt.
+            again = Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + _READ_AGAIN_S, counts=False)
+            await self.end(row.id, row.attempts, again)
             return None
         return Leased(decode(row), convert_options(row), fd)
 
     async def succeed(self, job_id: str, attempt: int, result_fd: int, report: ConversionReport) -> bool:
         """Gives the job its result; False, and nothing is kept, when the run is not the job's any more."""
-        return await self._put(Succeed(Run(job_id, attempt), result_fd, report))
+        return await self._put(functools.partial(Succeed, Run(job_id, attempt), result_fd, report))
 
     async def end(self, job_id: str, attempt: int, ending: Ending) -> bool:
         """The run has ended without a result; False when it is not the job's any more."""
@@ -246,23 +212,23 @@ class Store:
 
     async def get(self, job_id: str, viewer_uid: int | None) -> Job:
         """By its id or, where only one fits, by the first 6 or more characters of it; `JobUnknown`."""
-        return await self._read(reading.job, job_id, viewer_uid)
+        return await self._reader.ask(reading.job, job_id, viewer_uid)
 
     async def history(self, job_id: str, viewer_uid: int | None) -> tuple[JobChange, ...]:
         """What happened to it, oldest first; `JobUnknown`."""
-        return await self._read(reading.history, job_id, viewer_uid)
+        return await self._reader.ask(reading.history, job_id, viewer_uid)
 
     async def list(self, query: JobQuery, viewer_uid: int | None) -> JobPage:
         """Those that fit, newest first."""
-        return await self._read(reading.page, query, viewer_uid)
+        return await self._reader.ask(reading.page, query, viewer_uid)
 
     async def result(self, job_id: str, viewer_uid: int | None) -> tuple[Job, int]:
         """The job and its result in sealed memory, which the receiver closes.
 
-        `JobUnknown`, `JobNotFinished`, `JobCancelled`, or the error with which the job ended. `Busy` when the result was
-        found damaged: the job runs again.
+        `JobUnknown`, `JobNotFinished`, `JobCancelled`, or the error with which the job ended. `Busy` when the result
+        was found damaged: the job runs again.
         """
-        row = await self._read(reading.row, job_id, viewer_uid)
+        row = await self._reader.ask(reading.row, job_id, viewer_uid)
         job = shown(row)
         if job.state is JobState.CANCELLED:
             raise JobCancelled(f"job {job.id} was cancelled")
@@ -271,30 +237,13 @@ class Store:
         if row.result is None or job.state is not JobState.SUCCEEDED:
             raise JobFault.error(job.fault) if job.fault else StoreDamaged(f"job {job.id} has neither result nor fault")
         try:
-            return job, await self._file(self._sealed_copy, row.result)
+            return job, await self._files.open(self._spool.sealed_copy, row.result)
         except StoreDamaged as error:
             if not await self._perform(LoseResult(job.id, row.result, error)):
                 raise JobUnknown(f"there is no job {job_id!r}") from None
             busy = Busy(f"the result of job {job.id} is damaged on the disk; it is made anew", hint="try again later")
             busy.retry_after_s = 5.0
             raise busy from error
-
-    def _sealed_copy(self, digest: bytes) -> int:
-        """Never the spool's own file: its times and link count would tell of others."""
-        source = self._spool.open(digest)
-        try:
-            fd = memfd("ndfd-result")
-            try:
-                storage.copy(source, fd, os.fstat(source).st_size)
-                if hash_of(fd) != digest:
-                    raise StoreDamaged(f"{self._spool.path(digest)} changes while it is read")
-                seal(fd)
-            except BaseException:
-                os.close(fd)
-                raise
-        finally:
-            os.close(source)
-        return fd
 
     # Counts
 
@@ -305,7 +254,9 @@ class Store:
     def totals(self) -> Totals:
         """What the store holds."""
         tally = self._commits.tally
-        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, self._free_bytes())
+        with self._errors():
+            left = self._space.left()
+        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
 
     async def expire(self, keep: Keep) -> int:
         """Forgets finished jobs beyond any of the bounds, oldest first; returns how many."""
@@ -323,11 +274,11 @@ class Store:
 
         With `target` those to this one: what one has waiting must not hide what others have.
         """
-        return await self._read(reading.due_deliveries, now, limit, target)
+        return await self._reader.ask(reading.due_deliveries, now, limit, target)
 
     async def delivery_moments(self) -> Mapping[str, float]:
         """By target, when the first of its deliveries that wait is due."""
-        return await self._read(reading.delivery_moments)
+        return await self._reader.ask(reading.delivery_moments)
 
     async def delivered(self, delivery_id: str) -> None:
         """Somebody was told."""
@@ -339,7 +290,7 @@ class Store:
 
     async def taken_files(self, watch: str) -> Mapping[str, str]:
         """Paths of a watch folder that were taken, with their marks."""
-        return await self._read(reading.taken_files, watch)
+        return await self._reader.ask(reading.taken_files, watch)
 
     async def drop_taken(self, watch: str, paths: Sequence[str]) -> None:
         """Forgets files that are not there any more."""
@@ -358,31 +309,32 @@ class Store:
 
     def reader(self) -> sqlite3.Connection:
         """A connection of the caller's own that only reads, for any one thread; it closes it."""
-        try:
+        with self._errors():
             return connect_reader(self._database)
-        except sqlite3.Error as error:
-            raise ours(error, self.folder) from error
 
     # The threads
 
-    async def _put(self, operation: Operation[T]) -> T:
+    async def _put(self, make: Callable[[], Operation[T]]) -> T:
+        with self._errors():
+            operation = make()
         put = operation.put
         assert put is not None
+        if put.size <= SMALL_BYTES:
+            return await self._perform(operation)
+        # To its end, also when nobody waits any more: a thread has its descriptors.
+        return await asyncio.shield(self._put_large(operation, put))
+
+    async def _put_large(self, operation: Operation[T], put: Put) -> T:
         try:
-            if put.size > SMALL_BYTES:
-                await self._file(self._stage, operation)
+            await self._files.do(self._stage, put)
         except BaseException:
             put.close()
             raise
         return await self._perform(operation)
 
-    def _stage(self, operation: Operation[Any]) -> None:
-        put = operation.put
-        assert put is not None
-        staged = put.stage(self._spool)
-        self._reached(put.staged_step)
-        storage.sync(staged.fd)
-        staged.synced = True
+    def _stage(self, put: Put) -> None:
+        storage.sync(put.stage(self._spool).fd)
+        put.synced = True
 
     async def _perform(self, operation: Operation[T]) -> T:
         loop = self._loop
@@ -391,52 +343,47 @@ class Store:
         self._commits.hand_in(operation, future)
         return await future
 
-    def _done(self, outcomes: list[Outcome]) -> None:
+    def _done(self, outcomes: Sequence[Outcome]) -> None:
         """In the store's thread."""
         assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # The loop was closed: nobody waits any more.
             self._loop.call_soon_threadsafe(self._tell, outcomes)
 
-    def _tell(self, outcomes: list[Outcome]) -> None:
-        for ticket, value, error, work in outcomes:
+    def _tell(self, outcomes: Sequence[Outcome]) -> None:
+        for ticket, value, error, _work in outcomes:
             if not ticket.done():
                 if error is None:
                     ticket.set_result(value)
                 else:
                     ticket.set_exception(error)
-            if work is not None:
-                for job in work.changed:
-                    for listener in self._on_change:
-                        listener(job)
-                for job_id in work.forgotten:
-                    for forget in self._on_forgotten:
-                        forget(job_id)
+        for outcome in outcomes:
+            if outcome.work is not None:
+                self._call(self._on_change, outcome.work.changed)
+                self._call(self._on_forgotten, outcome.work.forgotten)
 
-    async def _read(self, question: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._ask, question, arguments)
+    def _call(self, listeners: Sequence[Callable[[T], None]], things: Sequence[T]) -> None:
+        assert self._loop is not None
+        for thing in things:
+            for listener in listeners:
+                try:
+                    listener(thing)
+                except Exception as error:  # noqa: BLE001  # One listener's fault shall not keep others uninformed.
+                    self._loop.call_exception_handler({"message": "a listener of the store failed", "exception": error})
 
-    def _ask(self, question: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            if self._reader is None:
-                self._reader = connect_reader(self._database)
-            return question(self._reader, *arguments)
-        except sqlite3.Error as error:
-            self._close_reader()
+            yield
+        except (OSError, sqlite3.Error) as error:
             raise ours(error, self.folder) from error
-
-    def _close_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    async def _file(self, work: Callable[..., T], *arguments: Any) -> T:
-        def guarded() -> T:
-            try:
-                return work(*arguments)
-            except OSError as error:
-                raise ours(error, self.folder) from error
-
-        return await asyncio.get_running_loop().run_in_executor(self._files, guarded)
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
+
+
+def _lock(lock_fd: int, folder: Path) -> None:
+    if not storage.lock(lock_fd):
+        raise StoreError(
+            f"another daemon works with the state folder {folder}",
+            hint="stop that one, or name another folder: [storage] state_dir",
+        )

@@ -1,4 +1,4 @@
-"""Counts of what the store holds, kept beside the database so that nobody has to ask it: one entry a user, none a job."""
+"""Counts of what the store holds, kept beside the database so that nobody asks it: one entry a user, none a job."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ class Tally:
         self.blob_bytes = 0
         self.finished_bytes = 0
 
-    def count(  # noqa: PLR0913
-        self, state: JobState, uid: int, size_bytes: int, result_bytes: int, jobs: int = 1
-    ) -> None:
+    def count(self, state: JobState, uid: int, size_bytes: int, result_bytes: int, jobs: int = 1) -> None:
         """Adds so many jobs of this state that have these bytes in all; takes away when `jobs` is negative."""
         sign = 1 if jobs > 0 else -1
         self.states[state] += jobs

@@ -1,4 +1,4 @@
-"""Changes of a job's state: each asks the one table, and the database once more whether the job still is what it was."""
+"""Changes of a job's state: each asks the one table, and the database whether the job still is what it was."""
 
 from __future__ import annotations
 

@@ -38,6 +38,8 @@ class Work:
     forgotten: list[str] = field(default_factory=list)
     #: Files that nobody may refer to any more.
     released: list[bytes] = field(default_factory=list)
+    #: Files that are not what they were written as: removed, so that the same bytes can be put there again.
+    damaged: list[bytes] = field(default_factory=list)
     #: Whether its own file is named by a row now.
     referred: bool = False
     #: Steps that are behind it once it is committed.
@@ -78,6 +80,8 @@ class Put:
         self._source = os.dup(source)
         self.staged_step, self.synced_step, self.linked_step, self.folder_step = steps
         self.staged: Staged | None = None
+        #: Its bytes are on the disk.
+        self.synced = False
 
     @property
     def size(self) -> int:
