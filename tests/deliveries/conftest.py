@@ -89,12 +89,12 @@ class Desk:
             if not ready:
                 await self._work.wait()
                 continue
-            for leased in await self.store.lease([each.id for each in ready]):
-                data = os.pread(leased.document_fd, 1 << 20, 0)
-                os.close(leased.document_fd)
-                await self._end(leased.job, data)
+            leased = await self.store.lease([each.id for each in ready])
+            await asyncio.gather(*(self._end(each.job, each.document_fd) for each in leased))
 
-    async def _end(self, job: Job, data: bytes) -> None:
+    async def _end(self, job: Job, document_fd: int) -> None:
+        data = os.pread(document_fd, 1 << 20, 0)
+        os.close(document_fd)
         if data in self.faults:
             await self.store.end(job.id, job.attempts, Ending(JobEvent.FAILED, self.faults[data]))
             return

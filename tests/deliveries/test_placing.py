@@ -24,13 +24,17 @@ def place(path: Path, content: bytes, number: str = "1") -> str:
         return put(fd, NAME, number, content)
 
 
+def names(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir())
+
+
 def mark(path: Path) -> str:
     return mark_of(path.lstat())
 
 
 def test_what_is_put_again_is_there_once(tmp_path: Path) -> None:
     assert [place(tmp_path, b"x") for _ in range(3)] == ["a.md"] * 3
-    assert os.listdir(tmp_path) == ["a.md"]
+    assert names(tmp_path) == ["a.md"]
 
 
 def test_what_is_there_is_never_replaced(tmp_path: Path) -> None:
@@ -61,7 +65,7 @@ def test_whatever_has_the_name_stays(tmp_path: Path, kind: str) -> None:
 def test_what_a_crash_has_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".ndfd-1.part").symlink_to(tmp_path / "elsewhere")
     assert place(tmp_path, b"x") == "a.md"
-    assert os.listdir(tmp_path) == ["a.md"]
+    assert names(tmp_path) == ["a.md"]
 
 
 def test_a_link_below_the_folder_is_not_followed(tmp_path: Path) -> None:
@@ -85,7 +89,7 @@ def test_a_document_is_moved_once_and_never_onto_another(tmp_path: Path) -> None
     document.write_bytes(b"second")
     sources.move(tmp_path, "a.pdf", mark(document), "d2", done)
     assert {each.name: each.read_bytes() for each in done.iterdir()} == {"a.pdf": b"x", "a-d2.pdf": b"second"}
-    assert os.listdir(tmp_path) == ["done"]
+    assert names(tmp_path) == ["done"]
 
 
 @pytest.mark.parametrize("how", ["move", "delete"])
@@ -133,7 +137,7 @@ def test_a_deletion_that_a_crash_cut_in_two_is_brought_to_its_end(tmp_path: Path
     document.rename(tmp_path / ".ndfd-d1.taken")
     document.write_bytes(b"another")
     sources.delete(tmp_path, "a.pdf", was, "d1")
-    assert os.listdir(tmp_path) == ["a.pdf"]
+    assert names(tmp_path) == ["a.pdf"]
     assert document.read_bytes() == b"another"
 
 
@@ -149,7 +153,7 @@ def test_between_file_systems_it_is_copied_and_then_removed(tmp_path: Path) -> N
         for _ in range(2):
             sources.move(tmp_path, "a.pdf", was, "d1", done)
         assert (done / "a.pdf").read_bytes() == b"x" * 100_000
-        assert os.listdir(done) == ["a.pdf"]
+        assert names(done) == ["a.pdf"]
         assert list(tmp_path.iterdir()) == []
     finally:
         for each in done.iterdir():
@@ -200,4 +204,4 @@ def test_a_renaming_refuses_a_name_that_is_taken(tmp_path: Path, files: Files) -
         files.rename_new("a", "c", fd, fd)
         with pytest.raises(FileNotFoundError):
             files.rename_new("a", "d", fd, fd)
-    assert sorted(os.listdir(tmp_path)) == ["b", "c"]
+    assert names(tmp_path) == ["b", "c"]

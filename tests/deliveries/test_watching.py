@@ -23,7 +23,7 @@ from ndfd.model.conversion import OutputFormat
 from ndfd.model.job_states import FINAL
 from ndfd.model.jobs import JobFault, JobQuery
 from ndfd.store import Store
-from tests.deliveries.conftest import Desk, ended, opened, result_of, until
+from tests.deliveries.conftest import Desk, opened, result_of, until
 
 
 def a_watch(root: Path, *, on_success: str = "keep", recursive: bool = False, settle_s: float = 0.15) -> Watch:
@@ -51,16 +51,13 @@ class Scene:
 
     async def all_ended(self, number: int) -> None:
         """When there are so many jobs, and nothing is left to do for any of them."""
-        while True:
-            page, jobs = await self.store.list(JobQuery(limit=1000), None), []
-            jobs += page.jobs
-            while page.cursor is not None:
-                page = await self.store.list(JobQuery(limit=1000, cursor=page.cursor), None)
-                jobs += page.jobs
-            if len(jobs) >= number and all(map(ended, jobs)):
-                assert len(jobs) == number
-                return
+
+        def there() -> int:
+            return sum(self.store.totals().jobs[state] for state in FINAL)
+
+        while there() < number or await self.store.delivery_moments():
             await asyncio.sleep(0.02)
+        assert sum(self.store.totals().jobs.values()) == there() == number
 
 
 @contextlib.asynccontextmanager
@@ -95,7 +92,7 @@ async def test_files_that_are_there_and_files_that_come_are_taken_once(state: Pa
         (watch.path / "new.pdf").write_bytes(b"new")
         await scene.all_ended(2)
     assert contents(watch.output) == {"old.md": result_of(b"old"), "new.md": result_of(b"new")}
-    assert {"old.pdf", "new.pdf"} < set(os.listdir(watch.path))
+    assert {"old.pdf", "new.pdf"} < {each.name for each in watch.path.iterdir()}
 
 
 async def test_the_next_life_takes_nothing_again_and_what_came_meanwhile(state: Path, tmp_path: Path) -> None:
@@ -197,11 +194,11 @@ async def test_a_burst_is_taken_in_whole(state: Path, tmp_path: Path) -> None:
         await scene.all_ended(2000)
         assert len(scene.desk.taken) == 2000
     assert contents(watch.output) == {f"{number}.md": result_of(b"%d" % number) for number in range(2000)}
-    assert os.listdir(watch.path) == ["results"]
+    assert [each.name for each in watch.path.iterdir()] == ["results"]
 
 
-#: Stops the process that started it, so that nobody takes events out of the queue, makes more of them than it holds, then
-#: files whose events are all lost, and lets it go on.
+#: Stops the process that started it, so that nobody takes events out of the queue, makes more of them than it holds,
+#: then files whose events are all lost, and lets it go on.
 _FLOOD = """
 import os, pathlib, signal, sys
 watched, most = pathlib.Path(sys.argv[1]), int(sys.argv[2])
@@ -279,7 +276,7 @@ HOSTILE = (
 async def test_whatever_a_file_is_called_it_is_converted_and_put_away(state: Path, tmp_path: Path) -> None:
     watch = a_watch(tmp_path / "in", on_success="move", recursive=True)
     folders = [os.fsencode(watch.path), os.fsencode(watch.path) + b"/sub \xff\n"]
-    os.mkdir(folders[1])
+    Path(os.fsdecode(folders[1])).mkdir()
     for folder in folders:
         for name in HOSTILE:
             Path(os.fsdecode(folder + b"/" + name)).write_bytes(folder + name)

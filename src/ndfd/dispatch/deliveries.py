@@ -78,7 +78,7 @@ class Deliveries:
             self._retired.append(lane)
         for target, to in targets.items():
             if target not in self._lanes:
-                self._lanes[target] = Lane(target, self._store, *self._deliverer(to))
+                self._lanes[target] = Lane(target, self._store, *self._deliverer(to), self._wake.set)
             elif to != self._configured[target]:
                 self._lanes[target].reconfigure(*self._deliverer(to))
         self._configured = targets
@@ -147,6 +147,7 @@ class _Filtered:
     """Tells a hook of the ends only that it wants to hear of."""
 
     def __init__(self, hook: Hook, deliver: Deliver) -> None:
+        self.at_once = deliver.at_once
         self._events = hook.events
         self._deliver = deliver
 
