@@ -64,7 +64,7 @@ class Lane:
     def __init__(
         self, target: str, store: Ledger, deliver: Deliver, attempts_max: int | None, planned: Callable[[], None]
     ) -> None:
-        """`attempts_max` None: it is tried until it succeeds. `planned` is called when one is to be tried again later."""
+        """`attempts_max` None: it is tried until it succeeds. `planned`: one is to be tried again later."""
         self._target = target
         self._store = store
         self._deliver = deliver
