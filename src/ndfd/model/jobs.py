@@ -131,3 +131,18 @@ class JobChange(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: int
     #: Code of the error, where there was one.
     code: str | None = None
+
+
+class BackupReport(msgspec.Struct, frozen=True):
+    """What a backup of the store holds."""
+
+    jobs: int
+    #: Files of documents and of results; what several jobs share is in it once.
+    documents: int
+    results: int
+    #: Of the whole backup.
+    size_bytes: int
+    #: Seconds since 1970.
+    made_at: float
+    #: Of the ndfd that made it.
+    version: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, Pressure, SocketDirs, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, LocalListener, Peer, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel, Message
+from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
@@ -20,6 +21,9 @@ _host = _Host()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
+file_system = _host.file_system
+state_dirs = _host.state_dirs
+drop_from_cache = _host.drop_from_cache
 is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
@@ -61,6 +65,7 @@ __all__ = [
     "Peer",
     "Pressure",
     "SocketDirs",
+    "StateDirs",
     "WorkerLimits",
     "add_nice",
     "allocator_environment",
@@ -69,7 +74,9 @@ __all__ = [
     "channel_pair",
     "config_dirs",
     "confine_worker",
+    "drop_from_cache",
     "fallback_font_dirs",
+    "file_system",
     "font_roots",
     "forget_environment",
     "host",
@@ -91,6 +98,7 @@ __all__ = [
     "seen_confinement",
     "separate_zygote",
     "socket_dirs",
+    "state_dirs",
     "system_call_name",
     "usable_cpus",
     "usable_memory",
