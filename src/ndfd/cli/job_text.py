@@ -131,7 +131,7 @@ def _result(job: Job) -> Iterator[tuple[str, str]]:
         return
     bad = [f"{report.pages_partial} partial"] if report.pages_partial else []
     bad += [f"{report.pages_failed} failed"] if report.pages_failed else []
-    yield "pages", f"{report.pages}{f', of them {" and ".join(bad)}' if bad else ''}" if bad else str(report.pages)
+    yield "pages", ", ".join([str(report.pages), *bad])
     for problem in report.problems[:_PAGES_NAMED]:
         reasons = ", ".join(problem.reasons) or "no reason given"
         yield "", printable(f"page {problem.number} {problem.status.value} ({reasons})")

@@ -30,6 +30,11 @@ _WAIT_MAX_S = 30.0
 _SAY_AGAIN_S = 60.0
 
 
+def time_may_mend(error: NdfdError) -> bool:
+    """Whether the same may go through later, with nothing changed: the daemon is busy, or on its way back."""
+    return isinstance(error, _MENDED_BY_TIME) and error.retryable
+
+
 class Patience:
     """Shared by all threads of a command: the time counts from the first refusal after the last success of any.
 
@@ -72,7 +77,7 @@ class Patience:
 
     def wait(self, error: NdfdError) -> None:
         """Returns when to try again; raises the error when time does not mend it, has not mended it, or is up."""
-        if not isinstance(error, _MENDED_BY_TIME) or not error.retryable or self._ended.is_set():
+        if not time_may_mend(error) or self._ended.is_set():
             raise error
         delay_s = self._refused(error)
         if delay_s is None or self._ended.wait(delay_s):

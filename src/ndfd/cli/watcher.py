@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from ndfd.cli.patience import Patience, PatientConnection
 from ndfd.client import Client
@@ -23,13 +23,11 @@ _WATCHED_MIN = 500
 _CALL_PAUSE_S = 0.25
 
 
-class JobGone(Exception):
-    """A job that was waited for is no longer there: it was forgotten."""
+class Gone(NamedTuple):
+    """A job that was waited for and is no longer there: it was forgotten."""
 
-    def __init__(self, job_id: str, error: JobUnknown) -> None:
-        super().__init__(str(error))
-        self.job_id = job_id
-        self.error = error
+    id: str
+    error: JobUnknown
 
 
 class _Again(Exception):
@@ -48,7 +46,7 @@ class Watcher:
         self._connection = PatientConnection(socket, patience)
         self._on_change = on_change
         self._thread = threading.Thread(target=self._run, name="ndfd-watch")
-        self._finals: queue.SimpleQueue[Job | Exception] = queue.SimpleQueue()
+        self._finals: queue.SimpleQueue[Job | Gone | Exception] = queue.SimpleQueue()
         self._wake = threading.Condition()
         self._closing = threading.Event()
         #: Not over as far as is known, with the version and the pages that were seen last.
@@ -82,22 +80,21 @@ class Watcher:
             if new and self._watched and self._watched_left < _WATCHED_MIN:
                 self._connection.interrupt()
 
-    def next_final(self) -> Job:
+    def next_final(self) -> Job | Gone:
         """Waits for the next job that is over.
 
-        `JobGone` for one that was forgotten meanwhile; `Unavailable` when the daemon was gone for too long, and what
-        `on_change` raises: after these nothing more comes.
+        `Unavailable` when the daemon was away for too long, and what `on_change` raises: after these nothing more comes.
         """
-        return _job(self._finals.get())
+        return _ended(self._finals.get())
 
-    def finals_so_far(self) -> Iterator[Job]:
+    def finals_so_far(self) -> Iterator[Job | Gone]:
         """Those that are over by now, as `next_final` gives them."""
         while True:
             try:
                 ended = self._finals.get_nowait()
             except queue.Empty:
                 return
-            yield _job(ended)
+            yield _ended(ended)
 
     def _run(self) -> None:
         try:
@@ -148,7 +145,7 @@ class Watcher:
             except JobUnknown as error:
                 with self._wake:
                     self._waiting.pop(job_id, None)
-                self._finals.put(JobGone(job_id, error))
+                self._finals.put(Gone(job_id, error))
 
     def _changed(self, job: Job) -> None:
         self._patience.succeeded()
@@ -169,7 +166,7 @@ class Watcher:
                 raise _Again
 
 
-def _job(ended: Job | Exception) -> Job:
+def _ended(ended: Job | Gone | Exception) -> Job | Gone:
     if isinstance(ended, Exception):
         raise ended
     return ended
