@@ -11,7 +11,8 @@ from ndfd.protocol.varlink import Framer, Received, decode_call
 from ndfd.server.generation import Serving
 from ndfd.server.hangup import PeerGoneError
 from ndfd.server.stream import FdStream, closing_all
-from ndfd.server.varlink_calls import Exchange, VarlinkCalls, protocol_failure
+from ndfd.server.varlink_calls import VarlinkCalls
+from ndfd.server.varlink_exchange import Exchange, protocol_failure
 
 
 class Connection:

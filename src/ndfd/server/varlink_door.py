@@ -14,8 +14,9 @@ from ndfd.errors import Busy
 from ndfd.protocol.varlink_interfaces import ServiceInfo
 from ndfd.server.generation import Serving
 from ndfd.server.stream import FdStream
-from ndfd.server.varlink_calls import VarlinkCalls, protocol_failure
+from ndfd.server.varlink_calls import VarlinkCalls
 from ndfd.server.varlink_connection import Connection
+from ndfd.server.varlink_exchange import protocol_failure
 
 _log = logging.getLogger(__name__)
 
