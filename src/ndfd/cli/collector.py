@@ -30,7 +30,7 @@ class _Waiting(NamedTuple):
 
 
 class Collector:
-    """One run's results, for the length of a `with` block: to files as jobs end, to stdout in the order of the documents.
+    """One run's results, for the length of a `with` block: to files as jobs end, to stdout in the order of documents.
 
     Its methods are for one thread.
     """
@@ -125,8 +125,8 @@ class Collector:
         if isinstance(ended, Gone):
             return Failed(document.shown, ended.error, waiting.submission)
         submission = msgspec.structs.replace(waiting.submission, job=ended)
-        if (error := failure(ended)) is not None:
-            return Failed(document.shown, error, submission)
+        if (fault := failure(ended)) is not None:
+            return Failed(document.shown, fault, submission)
         try:
             conversion = self._connection.call(lambda client: client.result(ended.id))
         except NdfdError as error:

@@ -10,7 +10,6 @@ import click
 from ndfd.cli.job_completion import complete_jobs, complete_labels
 from ndfd.errors import UsageError
 from ndfd.model.job_states import JobState
-from ndfd.model.jobs import LABEL_NAME_MAX_CHARACTERS, LABEL_VALUE_MAX_CHARACTERS, LABELS_MAX
 
 #: States that a job can be seen in.
 STATES = tuple(state for state in JobState if state is not JobState.RECEIVED)
@@ -22,14 +21,10 @@ class _Label(click.ParamType[tuple[str, str]]):
     name = "label"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Name and value; the value may be empty and may hold further equals signs."""
+        """Name and value, which may be empty and hold further equals signs; what a name may be the daemon judges."""
         name, equals, text = str(value).partition("=")
         if not equals or not name:
             self.fail(f"{value!r} is no label: write NAME=VALUE", param, ctx)
-        if len(name) > LABEL_NAME_MAX_CHARACTERS:
-            self.fail(f"the label's name {name[:20]!r}… is longer than {LABEL_NAME_MAX_CHARACTERS} characters", param, ctx)
-        if len(text) > LABEL_VALUE_MAX_CHARACTERS:
-            self.fail(f"the value of {name!r} is longer than {LABEL_VALUE_MAX_CHARACTERS} characters", param, ctx)
         return name, text
 
 
@@ -62,13 +57,11 @@ def label_option(what: str) -> Callable[[Any], Any]:
 
 
 def labels_of(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """`UsageError` for a name that is given two values, and for more labels than a job may have."""
+    """`UsageError` for a name that is given two values."""
     labels: dict[str, str] = {}
     for name, value in pairs:
         if labels.setdefault(name, value) != value:
             raise UsageError(f"the label {name!r} is given twice: {labels[name]!r} and {value!r}", hint="give it once")
-    if len(labels) > LABELS_MAX:
-        raise UsageError(f"{len(labels)} labels are more than the {LABELS_MAX} that a job may have", hint="give fewer")
     return labels
 
 
@@ -87,7 +80,11 @@ user_option = click.option(
 def ids_argument(*states: JobState, required: bool = False) -> Callable[[Any], Any]:
     """ID…; the shell offers the jobs in these states, or all."""
     return click.argument(
-        "ids", nargs=-1, required=required, metavar="ID…" if required else "[ID]…", shell_complete=complete_jobs(*states)
+        "ids",
+        nargs=-1,
+        required=required,
+        metavar="ID…" if required else "[ID]…",
+        shell_complete=complete_jobs(*states),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from ndfd.cli.endings import one_line
 from ndfd.cli.status import duration
@@ -53,6 +54,44 @@ def remark(job: Job, now: float) -> str:
     return ""
 
 
+class Row(NamedTuple):
+    """A job as a line of a table."""
+
+    id: str
+    state: str
+    age: str
+    pages: str
+    runs: str
+    user: str
+    name: str
+    remark: str
+
+
+HEADINGS = Row("id", "state", "age", "pages", "runs", "user", "name", "")
+
+
+def row(job: Job, now: float) -> Row:
+    """The job's line."""
+    return Row(
+        job.id,
+        job.state.value,
+        age(job.accepted_at, now),
+        pages(job),
+        str(job.attempts) if job.attempts else "",
+        _user(job),
+        name_of(job),
+        remark(job, now),
+    )
+
+
+def plain_row(line: Row, with_user: bool) -> str:
+    """The line for a pipe; columns are as wide as they ever are, so that lines can be printed as they come."""
+    user = f"{line.user:<8}  " if with_user else ""
+    remark = f"  ({line.remark})" if line.remark else ""
+    fixed = f"{line.id:<26}  {line.state:<11}  {line.age:>6}  {line.pages:>9}  {line.runs:>4}"
+    return f"{fixed}  {user}{line.name}{remark}"
+
+
 def failure(job: Job) -> NdfdError | None:
     """Why a job that is over has no result; None for one that has, and for one that is not over."""
     if not job.state.is_final or job.state is JobState.SUCCEEDED:
@@ -96,6 +135,10 @@ def change_line(job: Job, now: float) -> str:
     return f"{moment(now)}  {job.id}  {job.state.value:<11}  {name_of(job)}{count}{said}{f' ({more})' if more else ''}"
 
 
+def _user(job: Job) -> str:
+    return "network" if job.uid < 0 else str(job.uid)
+
+
 def _state(job: Job, now: float) -> str:
     progress = f", {pages(job)} pages" if job.state is JobState.RUNNING and pages(job) else ""
     waits = remark(job, now) if job.state is JobState.QUEUED else ""
@@ -122,7 +165,7 @@ def _options(job: Job) -> Iterator[tuple[str, str]]:
         yield "key", printable(job.key)
     if job.labels:
         yield "labels", ", ".join(printable(f"{name}={value}") for name, value in sorted(job.labels.items()))
-    yield "user", "of the network" if job.uid < 0 else str(job.uid)
+    yield "user", _user(job)
 
 
 def _result(job: Job) -> Iterator[tuple[str, str]]:

@@ -20,10 +20,12 @@ from ndfd.cli.crashes import crashes
 from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
+from ndfd.cli.jobs import jobs
 from ndfd.cli.reload import reload
 from ndfd.cli.renew import renew
 from ndfd.cli.run import run
 from ndfd.cli.status import status
+from ndfd.cli.submit import submit
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -44,6 +46,8 @@ def ndfd(debug: bool) -> None:
       ndfd convert -o notes/ papers/              all documents of a folder
       cat scan.pdf | ndfd convert - -f json       in a pipe
       ndfd run                                    the daemon, in the foreground
+      ndfd submit papers/                         durable jobs: the daemon keeps them until they are done
+      ndfd jobs list                              what became of them
       ndfd status                                 what it does
       ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
@@ -60,7 +64,7 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, crashes, doctor, config, reload, renew, errors, completion):
+for command in (run, convert, submit, jobs, status, crashes, doctor, config, reload, renew, errors, completion):
     ndfd.add_command(command)
 
 

@@ -41,9 +41,7 @@ class Patience:
     Leaving its `with` block ends all waiting.
     """
 
-    def __init__(
-        self, limit_s: float, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, limit_s: float, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         """`limit_s` 0 for none at all; `say` takes a line for the user."""
         self._limit_s = limit_s
         self._say = say

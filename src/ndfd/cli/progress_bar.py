@@ -62,8 +62,8 @@ class Bar:
         with self._lock:
             self._documents += 1
             self._failed += failed
-            rate = {} if self._counts_pages else {"rate": self._rate(self._documents)}
-            self._progress.update(self._task, advance=1, failed=self._failed, **rate)
+            rate = self._rate(self._pages if self._counts_pages else self._documents)
+            self._progress.update(self._task, advance=1, failed=self._failed, rate=rate)
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""

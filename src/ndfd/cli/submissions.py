@@ -32,13 +32,15 @@ from ndfd.cli.patience import Patience, PatientConnection, time_may_mend
 from ndfd.cli.progress import Progress, progress_for
 from ndfd.client import Client
 from ndfd.client.documents import document_descriptor
-from ndfd.errors import NdfdError, Unavailable, UsageError
+from ndfd.errors import NdfdError, NotPermitted, NotSupported, Unavailable, UsageError
 from ndfd.model.jobs import JobOptions, Submission
 
 #: The daemon makes durable together what comes in one moment.
 _CONNECTIONS = 32
 #: Answers that may wait for that of an earlier document.
 _AHEAD = 1024
+#: The fault of the command line, or of who gave it, and of no document.
+_OF_ALL = (UsageError, NotPermitted, NotSupported)
 #: Jobs that go on are named one by one up to so many.
 _NAMED = 3
 
@@ -150,8 +152,8 @@ class Submissions:
         try:
             return Submitted(document, connection.call(submit), resent=broken > 0)
         except NdfdError as error:
-            if time_may_mend(error):
-                # There is no patience left, and would be none for any other.
+            # No patience is left, and would be for no other document; or what is asked for is wrong for all of them.
+            if time_may_mend(error) or isinstance(error, _OF_ALL):
                 raise
             return Failed(document.shown, error)
 

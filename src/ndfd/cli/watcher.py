@@ -83,7 +83,7 @@ class Watcher:
     def next_final(self) -> Job | Gone:
         """Waits for the next job that is over.
 
-        `Unavailable` when the daemon was away for too long, and what `on_change` raises: after these nothing more comes.
+        `Unavailable` when the daemon was away for too long, and what `on_change` raises: after these comes nothing.
         """
         return _ended(self._finals.get())
 
@@ -125,7 +125,7 @@ class Watcher:
         try:
             client.watch(watched, self._changed)
         except Unavailable as error:
-            # With others to watch now it may have been `add` that closed it; if not, the next call comes to nothing too.
+            # With others to watch now, it may have been `add` that closed it; if not, the next call fails as well.
             if self._first_waiting() != watched:
                 raise _Again from error
             raise
