@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -53,7 +54,9 @@ def _regular_file(fd: int, what: str, hint: str) -> tuple[os.stat_result, int]:
 class Intake:
     """Takes a document in piece by piece, into a memfd; closes it at the end of its `with` block."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, count: Callable[[int], None] = lambda size_bytes: None) -> None:
+        """`count` is told of bytes before they are taken, and may refuse them."""
+        self._count = count
         self._max_bytes = max_bytes
         self.size_bytes = 0
         self.fd = memfd("ndfd-document")
@@ -73,6 +76,7 @@ class Intake:
         """`DocumentTooLarge`, with nothing more kept, when the document grows past the limit."""
         if self.size_bytes + len(data) > self._max_bytes:
             raise too_large(self._max_bytes)
+        self._count(len(data))
         view = memoryview(data)
         while view:
             view = view[os.write(self.fd, view) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -15,8 +15,8 @@ from ndfd.model.jobs import BackupReport, Job, JobChange, JobOptions, JobPage, J
 from ndfd.model.printable import printable
 from ndfd.platform import Peer
 from ndfd.server.access import ACCESS, Rule, administrators, check_access
-from ndfd.server.intake import document_size, writable_file
-from ndfd.server.occupancy import Occupancy
+from ndfd.server.intake import Intake, document_size, writable_file
+from ndfd.server.occupancy import Arriving, Occupancy
 from ndfd.server.options import check_job_options, check_query, with_deadline
 
 #: Of one call. Each costs some hundred bytes for as long as it is watched.
@@ -94,6 +94,7 @@ class JobMethods:
         self,
         jobs: Jobs | None,
         occupancy: Occupancy,
+        arriving: Arriving,
         limits: Limits,
         check_pool: Callable[[str], None],
         *,
@@ -103,26 +104,34 @@ class JobMethods:
         """`check_pool` raises `PoolUnknown` unless there is a pool of that name."""
         self._jobs = jobs
         self._occupancy = occupancy
+        self._arriving = arriving
         self._limits = limits
         self._check_pool = check_pool
         self._admins = admins
         self._access = access
 
-    def check_submission(self, peer: Peer, options: JobOptions, size_bytes: int | None) -> None:
-        """Refuses what `submit` would refuse, as far as that is known; `size_bytes` is None while it is not."""
-        self._jobs_for("io.ndfd.Jobs.Submit", peer)
-        if self._occupancy.closed:
-            raise ShuttingDown("the daemon is stopping and takes no new jobs")
-        check_job_options(options)
-        if options.convert.pool is not None:
-            self._check_pool(options.convert.pool)
-        if size_bytes is not None:
-            check_size(size_bytes, self._limits)
+    @contextlib.contextmanager
+    def intake(self, peer: Peer, options: JobOptions, size_bytes: int | None) -> Iterator[Intake]:
+        """A place for the document of a job until it is submitted, for the length of the block.
+
+        Refused before it comes is what `submit` would refuse. `size_bytes` is None where it is not known; then the
+        bytes count as they come. `Busy` when there are too many on their way.
+        """
+        self._check_submission(peer, options, size_bytes)
+        document_max_bytes = self._limits.document_max_bytes
+        with self._arriving.one_more(peer.uid, document_max_bytes) as count:
+            if size_bytes is None:
+                intake = Intake(document_max_bytes, count)
+            else:
+                count(size_bytes)
+                intake = Intake(document_max_bytes)
+            with intake:
+                yield intake
 
     async def submit(self, peer: Peer, document_fd: int, options: JobOptions) -> Submission:
         """Takes the document on as a job, which is on the disk at the return; the descriptor stays the caller's."""
         jobs = self._jobs_for("io.ndfd.Jobs.Submit", peer)
-        self.check_submission(peer, options, document_size(document_fd))
+        self._check_submission(peer, options, document_size(document_fd))
         options = msgspec.structs.replace(options, convert=with_deadline(options.convert, self._limits))
         return await jobs.submit(document_fd, options, uid=peer.uid)
 
@@ -188,6 +197,16 @@ class JobMethods:
         jobs = self._jobs_for("io.ndfd.Jobs.Backup", peer)
         writable_file(fd)
         return await jobs.backup(fd)
+
+    def _check_submission(self, peer: Peer, options: JobOptions, size_bytes: int | None) -> None:
+        self._jobs_for("io.ndfd.Jobs.Submit", peer)
+        if self._occupancy.closed:
+            raise ShuttingDown("the daemon is stopping and takes no new jobs")
+        check_job_options(options)
+        if options.convert.pool is not None:
+            self._check_pool(options.convert.pool)
+        if size_bytes is not None:
+            check_size(size_bytes, self._limits)
 
     def _jobs_for(self, method: str, peer: Peer) -> Jobs:
         check_access(method, peer, self._admins, self._access)

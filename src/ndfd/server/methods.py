@@ -119,7 +119,9 @@ class Methods:
         self._admins = admins
         self._access = access
         #: What can be done with durable jobs.
-        self.jobs = JobMethods(daemon.jobs, daemon.occupancy, limits, self._check_pool, admins=admins, access=access)
+        self.jobs = JobMethods(
+            daemon.jobs, daemon.occupancy, daemon.arriving, limits, self._check_pool, admins=admins, access=access
+        )
 
     @contextlib.contextmanager
     def admitted(self, peer: Peer, size_bytes: int | None, pool: str | None = None) -> Iterator[Admission]:
