@@ -29,16 +29,23 @@ class Submitted:
     #: It was sent again after the connection broke: that it was there before may be our own doing.
     resent: bool
 
+    @property
+    def was_there(self) -> bool:
+        """Whether it was submitted before."""
+        return self.submission.reused and not self.resent
+
 
 class Acknowledgements:
     """Those of one run of the command. Whatever the daemon has acknowledged is told, also when the command is ended."""
 
-    def __init__(self, reporter: Reporter, progress: Progress, say_job: Callable[[Submitted], None], *, quiet: bool):
-        """`say_job` tells the job of a document; `quiet` is the command's option."""
+    def __init__(
+        self, reporter: Reporter, progress: Progress, say_job: Callable[[Submitted], None], *, remarks: bool
+    ) -> None:
+        """`say_job` tells the job of a document; with `remarks` it is also said which were submitted before."""
         self._reporter = reporter
         self._progress = progress
         self._say_job = say_job
-        self._quiet = quiet
+        self._remarks = remarks
         self._lock = threading.Lock()
         self._untold: dict[int, Submitted | Failed] = {}
         self.submitted = 0
@@ -58,7 +65,7 @@ class Acknowledgements:
         else:
             self.submitted += 1
             self._say_job(answer)
-            if answer.submission.reused and not answer.resent:
+            if answer.was_there:
                 self._tell_reused(answer)
         return answer
 
@@ -71,10 +78,10 @@ class Acknowledgements:
 
     def _tell_reused(self, answer: Submitted) -> None:
         self.reused += 1
-        if self._quiet or self.reused > _REUSED_NAMED:
+        if not self._remarks or self.reused > _REUSED_NAMED:
             return
         job = answer.submission.job
-        self._progress.say(f"ndfd: {answer.document.shown}: was submitted before, as {job.id}; it is {job.state.value}")
+        self._progress.say(f"ndfd: {answer.document.shown}: was submitted before: job {job.id}, {job.state.value}")
         if self.reused == _REUSED_NAMED:
             self._progress.say("ndfd: further ones that were submitted before are only counted")
 
@@ -93,7 +100,13 @@ def say_object(progress: Progress) -> Callable[[Submitted], None]:
 
 def say_remark(progress: Progress) -> Callable[[Submitted], None]:
     """A line on stderr for each: stdout is for the results."""
-    return lambda answer: progress.say(f"ndfd: {answer.document.shown}: is job {answer.submission.job.id}")
+
+    def say(answer: Submitted) -> None:
+        job = answer.submission.job
+        before = f", {job.state.value}, submitted before" if answer.was_there else ""
+        progress.say(f"ndfd: {answer.document.shown}: is job {job.id}{before}")
+
+    return say
 
 
 def say_nothing(answer: Submitted) -> None:

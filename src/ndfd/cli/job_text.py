@@ -49,8 +49,8 @@ def remark(job: Job, now: float) -> str:
         return f"again in {duration(job.not_before - now)}{why}"
     if job.fault is not None and job.state is not JobState.SUCCEEDED:
         return job.fault.code
-    if job.report is not None and job.report.pages_partial + job.report.pages_failed:
-        return f"{job.report.pages_partial + job.report.pages_failed} pages not whole"
+    if job.report is not None and (bad := job.report.pages_partial + job.report.pages_failed):
+        return f"{bad} page{'' if bad == 1 else 's'} not whole"
     return ""
 
 
@@ -107,11 +107,10 @@ def facts(job: Job, now: float) -> Iterator[tuple[str, str]]:
     yield "state", _state(job, now)
     yield "document", f"{name_of(job)}, {job.size_bytes} bytes, to {job.format.value}"
     yield "accepted", f"{moment(job.accepted_at)}, {age(job.accepted_at, now)} ago"
-    if job.started_at is not None:
-        yield "last run", _run(job, now)
     if job.attempts or job.interruptions:
-        interrupted = f", {job.interruptions} interrupted by the end of the daemon" if job.interruptions else ""
-        yield "runs", f"{job.attempts}{interrupted}"
+        yield "runs", _runs(job, now)
+    if job.finished_at is not None:
+        yield "ended", f"{moment(job.finished_at)}, {age(job.finished_at, now)} ago"
     yield from _options(job)
     yield from _result(job)
     yield from _fault(job)
@@ -145,13 +144,15 @@ def _state(job: Job, now: float) -> str:
     return f"{job.state.value}{progress}{f', {waits}' if waits else ''}"
 
 
-def _run(job: Job, now: float) -> str:
-    assert job.started_at is not None
-    begun = moment(job.started_at)
-    if job.finished_at is None:
-        return f"{begun}, {age(job.started_at, now)} ago" if job.state is JobState.RUNNING else begun
-    # One that was cancelled in the queue after a run has ended long after it.
-    return f"{begun}, over {moment(job.finished_at)}, after {duration(max(job.finished_at - job.started_at, 0.0))}"
+def _runs(job: Job, now: float) -> str:
+    parts = [str(job.attempts)]
+    if job.interruptions:
+        parts.append(f"{job.interruptions} interrupted by the end of the daemon")
+    if job.started_at is not None:
+        until = job.finished_at if job.finished_at is not None else now
+        took = f", {duration(max(until - job.started_at, 0.0))}" if job.state is not JobState.QUEUED else ""
+        parts.append(f"the last one from {moment(job.started_at)}{took}")
+    return ", ".join(parts)
 
 
 def _options(job: Job) -> Iterator[tuple[str, str]]:

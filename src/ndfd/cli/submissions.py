@@ -101,7 +101,9 @@ class Submissions:
 
     def _run(self, inputs: Sequence[Input], path: Path, progress: Progress) -> None:
         patience = Patience(self._retry_for_s, progress.say)
-        acknowledged = Acknowledgements(self._reporter, progress, self._say_job(progress), quiet=self._quiet)
+        # Where jobs are told on stderr, that is told with them.
+        remarks = not self._quiet and not (self._wait and self._folder is None)
+        acknowledged = Acknowledgements(self._reporter, progress, self._say_job(progress), remarks=remarks)
         self._acknowledged = acknowledged
         with ExitStack() as stack:
             stack.callback(acknowledged.tell_rest)
