@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from ndfd.cli.endings import broken_pipe
 from ndfd.cli.job_options import label_option, labels_of, state_option, user_option
 from ndfd.cli.options import socket_option
 from ndfd.errors import UsageError
@@ -45,7 +46,7 @@ def list_jobs(
     as_json: bool,
     quiet: bool,
     socket: Path | None,
-) -> None:
+) -> int:
     """List jobs, newest first: id, state, age, pages, runs begun, and the document's name. Everyone sees their own
     jobs; administrators see all.
 
@@ -80,13 +81,17 @@ def list_jobs(
 
     with Client.connect(running_daemon(socket)) as client:
         pages = _Pages(client, query, limit)
-        if quiet:
-            for page in pages:
-                click.echo("\n".join(job.id for job in page))
-        elif as_json:
-            _print_json(pages)
-        else:
-            _print_text(pages, chosen=bool(states or labels or user is not None))
+        try:
+            if quiet:
+                for page in pages:
+                    click.echo("\n".join(job.id for job in page))
+            elif as_json:
+                _print_json(pages)
+            else:
+                _print_text(pages, chosen=bool(states or labels or user is not None))
+        except BrokenPipeError:
+            return broken_pipe()
+    return 0
 
 
 class _Pages:

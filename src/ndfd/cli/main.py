@@ -46,7 +46,7 @@ def ndfd(debug: bool) -> None:
       ndfd convert -o notes/ papers/              all documents of a folder
       cat scan.pdf | ndfd convert - -f json       in a pipe
       ndfd run                                    the daemon, in the foreground
-      ndfd submit papers/                         durable jobs: the daemon keeps them until they are done
+      ndfd submit papers/                         durable jobs: the daemon never loses one
       ndfd jobs list                              what became of them
       ndfd status                                 what it does
       ndfd doctor                                 whether this host is fit for it
