@@ -21,6 +21,9 @@ from ndfd.model.job_states import JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange
 from ndfd.model.status import DaemonStatus, RenewReport
 
+#: JSON's integers have no end, and those past a float's range could not be made seconds.
+Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+
 
 class ReplyKind(enum.StrEnum):
     """How the rendered document comes back."""
@@ -50,7 +53,7 @@ class Convert(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     name: str | None = None
     password: str | None = None
     #: Milliseconds until the conversion is given up.
-    deadline_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    deadline_ms: Milliseconds | None = None
     reply: ReplyKind | None = None
     #: Name of the pool whose workers shall do it.
     pool: str | None = None
@@ -106,7 +109,7 @@ class Submit(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     name: str | None = None
     password: str | None = None
     #: Milliseconds that each run may take.
-    deadline_ms: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    deadline_ms: Milliseconds | None = None
     pool: str | None = None
     priority: int | None = None
     #: Sending the same work with the same key again gives the same job.

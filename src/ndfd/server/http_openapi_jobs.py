@@ -139,8 +139,8 @@ def _events() -> dict[str, Any]:
     return {
         "operationId": "watchJob",
         "summary": "The job as it is now, then again for each change and each page, until it has ended",
-        "description": "Server-sent events: `event: job`, whose `id` is the job's version and whose data is the job, "
-        "or a last `event: problem` whose data is the problem that ends the stream. Comments keep the connection alive.",
+        "description": "Server-sent events: `event: job`, with the job's version as its `id` and the job as its data, "
+        "or a last `event: problem` with the problem that ends the stream. Comments keep the connection in use.",
         "parameters": [
             _job_id(),
             header(LAST_EVENT_HEADER, "The `id` of the last event that was seen, which is not sent again"),

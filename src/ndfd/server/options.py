@@ -58,7 +58,7 @@ def check_job_options(options: JobOptions) -> None:
     check_convert_options(options.convert)
     if not PRIORITY_MIN <= options.priority <= PRIORITY_MAX:
         raise UsageError(
-            f"the priority {options.priority} is out of range",
+            f"the priority {_short(options.priority)} is out of range",
             hint=f"give one from {PRIORITY_MIN} to {PRIORITY_MAX}; 0 is that of a job that names none",
         )
     if options.key is not None:
@@ -70,10 +70,10 @@ def check_job_options(options: JobOptions) -> None:
 def check_query(query: JobQuery) -> None:
     """`UsageError` names what is wrong."""
     if not 1 <= query.limit <= LIST_MAX:
-        raise UsageError(f"the limit {query.limit} is out of range", hint=f"give one from 1 to {LIST_MAX}")
+        raise UsageError(f"the limit {_short(query.limit)} is out of range", hint=f"give one from 1 to {LIST_MAX}")
     if query.uid is not None and not _UID_MIN <= query.uid <= _UID_MAX:
         raise UsageError(
-            f"the user id {query.uid} is out of range", hint="give the number of a user, as `id -u` says it"
+            f"the user id {_short(query.uid)} is out of range", hint="give the number of a user, as `id -u` says it"
         )
     if query.cursor is not None and not (0 < len(query.cursor) <= _CURSOR_MAX_CHARACTERS and query.cursor.isalnum()):
         raise UsageError(
@@ -114,3 +114,7 @@ def _check_labels(labels: Mapping[str, str]) -> None:
                 f"the value of the label {name!r} has characters that cannot be printed: {printable(value, 80)}",
                 hint="give text on one line",
             )
+
+
+def _short(number: int) -> str:
+    return printable(str(number), 24)
