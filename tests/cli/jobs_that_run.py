@@ -21,6 +21,7 @@ class JobsThatRun(JobsInMemory):
         self.refusals: list[NdfdError] = []
         #: Jobs that may be live at a time.
         self.places: int | None = None
+        self._counting = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, document_fd: int, options: JobOptions, *, uid: int) -> Submission:
@@ -29,13 +30,15 @@ class JobsThatRun(JobsInMemory):
             raise error_from_code(argument, f"it is {argument}")
         if self.refusals:
             raise self.refusals.pop(0)
-        live = sum(not job.state.is_final for job in self._jobs.values())
-        if self.places is not None and live >= self.places:
-            error = QuotaExceeded(f"{live} jobs wait or run")
-            error.retry_after_s = 0.02
-            raise error
         document = os.pread(document_fd, os.fstat(document_fd).st_size, 0)
-        submission = await super().submit(document_fd, options, uid=uid)
+        # What is counted here is kept there before the next one is counted.
+        async with self._counting:
+            live = sum(not job.state.is_final for job in self._jobs.values())
+            if self.places is not None and live >= self.places:
+                error = QuotaExceeded(f"{live} jobs wait or run")
+                error.retry_after_s = 0.02
+                raise error
+            submission = await super().submit(document_fd, options, uid=uid)
         if not submission.reused:
             task = asyncio.get_running_loop().create_task(self._run(submission.job, document))
             self._tasks.add(task)

@@ -106,15 +106,15 @@ def test_no_job_or_both_ways_to_choose_are_wrong_usage(
 @pytest.mark.parametrize(
     ("command", "state", "choices"),
     [
-        ("cancel", "failed", "queued or running"),
-        ("retry", "succeeded", "failed, quarantined or cancelled"),
-        ("forget", "running", "succeeded, failed, quarantined or cancelled"),
+        ("cancel", "failed", "'queued', 'running'"),
+        ("retry", "succeeded", "'failed', 'quarantined', 'cancelled'"),
+        ("forget", "running", "'succeeded', 'failed', 'quarantined', 'cancelled'"),
     ],
 )
 def test_states_in_which_it_cannot_be_done_are_wrong_usage(ndfd: Ndfd, command: str, state: str, choices: str) -> None:
     ran = ndfd("jobs", command, "--state", state)
     assert ran.status == 64
-    assert f"nothing to do for jobs that are {state} (usage); choose {choices}" in ran.stderr
+    assert f"{state!r} is not one of {choices}" in ran.stderr
 
 
 def test_failed_jobs_run_anew(ndfd: Ndfd, at_work: Doors) -> None:

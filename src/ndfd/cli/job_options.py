@@ -65,10 +65,10 @@ def labels_of(pairs: Sequence[tuple[str, str]]) -> Mapping[str, str]:
     return labels
 
 
-def state_option(what: str) -> Callable[[Any], Any]:
+def state_option(what: str, states: Sequence[JobState] = STATES) -> Callable[[Any], Any]:
     """--state, repeatable; the command gets names as `states`."""
     return click.option(
-        "--state", "states", type=click.Choice([state.value for state in STATES]), multiple=True, help=what
+        "--state", "states", type=click.Choice([state.value for state in states]), multiple=True, help=what
     )
 
 

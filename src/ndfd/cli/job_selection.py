@@ -39,18 +39,13 @@ class Selection:
         """Whether jobs are looked for, not named."""
         return not self.ids
 
-    def check(self, states: Sequence[JobState]) -> None:
-        """`UsageError` unless it is either ids or conditions, and those name states in which the command can do it."""
+    def check(self) -> None:
+        """`UsageError` unless it is either ids or conditions."""
         conditions = bool(self.every or self.states or self.labels or self.uid is not None or self.older_than_s)
         if self.ids and conditions:
             raise UsageError("jobs are named by ID or chosen by options, not both", hint="leave one of them out")
         if not self.ids and not conditions:
             raise UsageError("no job is named", hint="name ids, or choose with --all, --state, --label or --older-than")
-        for state in self.states:
-            if state not in states:
-                raise UsageError(
-                    f"there is nothing to do for jobs that are {state.value}", hint=f"choose {_listed(states)}"
-                )
 
     def job_ids(self, client: Client, states: Sequence[JobState], now: float) -> Iterator[str]:
         """Those named, each once, or those of this user that fit, newest first; asks as they are taken."""
@@ -80,10 +75,11 @@ def listed(client: Client, query: JobQuery) -> Iterator[Job]:
             return
 
 
-def selection_options(*possible: JobState, every: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+def selection_options(*possible: JobState, every: str, began: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Gives a command ids and conditions, which it gets as `selection`.
 
-    `possible` are the states in which the command can do something; `every` is what --all means.
+    `possible` are the states in which the command can do something; `every` is what --all means, `began` what
+    --older-than counts from.
     """
 
     def decorate(command: Callable[..., T]) -> Callable[..., T]:
@@ -100,7 +96,7 @@ def selection_options(*possible: JobState, every: str) -> Callable[[Callable[...
         ) -> T:
             wanted = tuple(JobState(state) for state in states)
             selection = Selection(ids, every, wanted, labels_of(labels), user, older_than)
-            selection.check(possible)
+            selection.check()
             return command(*arguments, selection=selection, **options)
 
         wrapped: Any = with_selection
@@ -108,11 +104,11 @@ def selection_options(*possible: JobState, every: str) -> Callable[[Callable[...
             (
                 ids_argument(*possible),
                 click.option("--all", "every", is_flag=True, help=every),
-                state_option("All jobs in this state. Repeatable."),
+                state_option("All jobs in this state. Repeatable.", possible),
                 label_option("All jobs that have this label. Repeatable: all of them."),
                 user_option,
                 click.option(
-                    "--older-than", type=DURATION, metavar="TIME", help="All that ended longer ago, as in 7d or 12h."
+                    "--older-than", type=DURATION, metavar="TIME", help=f"All that {began} longer ago, as in 7d or 12h."
                 ),
             )
         ):
@@ -125,8 +121,3 @@ def selection_options(*possible: JobState, every: str) -> Callable[[Callable[...
 def now() -> float:
     """Seconds since 1970."""
     return time.time()
-
-
-def _listed(states: Sequence[JobState]) -> str:
-    *first, last = [state.value for state in states]
-    return f"{', '.join(first)} or {last}" if first else last

@@ -14,7 +14,7 @@ _STATES = (JobState.QUEUED, JobState.RUNNING)
 
 
 @click.command(short_help="End jobs that wait or run.")
-@selection_options(*_STATES, every="All of your jobs that wait or run.")
+@selection_options(*_STATES, every="All of your jobs that wait or run.", began="were submitted")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each job instead of its id.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary on stderr; errors only.")
 @socket_option

@@ -18,7 +18,7 @@ _STATES = (JobState.SUCCEEDED, JobState.FAILED, JobState.QUARANTINED, JobState.C
 
 
 @click.command(short_help="Erase jobs that have ended, with documents and results.")
-@selection_options(*_STATES, every="All of yours that have ended.")
+@selection_options(*_STATES, every="All of yours that have ended.", began="ended")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each job instead of its id.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary on stderr; errors only.")
 @socket_option

@@ -14,7 +14,7 @@ _STATES = (JobState.FAILED, JobState.QUARANTINED, JobState.CANCELLED)
 
 
 @click.command(short_help="Have jobs that gave no result run anew.")
-@selection_options(*_STATES, every="All of yours that failed, were quarantined or cancelled.")
+@selection_options(*_STATES, every="All of yours that failed, were quarantined or cancelled.", began="ended")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each job instead of its id.")
 @click.option("-q", "--quiet", is_flag=True, help="No summary on stderr; errors only.")
 @socket_option

@@ -42,7 +42,7 @@ from ndfd.model.jobs import KEY_MAX_CHARACTERS, PRIORITY_MAX, PRIORITY_MIN, JobO
     type=click.IntRange(PRIORITY_MIN, PRIORITY_MAX),
     default=0,
     metavar="N",
-    help=f"From {PRIORITY_MIN} to {PRIORITY_MAX}: each step counts as much as a minute of waiting.",
+    help="Each step counts as much as a minute of waiting.",
 )
 @click.option("--deadline", type=DURATION, metavar="TIME", help="Time for each run, as in 90s or 2m30s.")
 @click.option("--key", metavar="KEY", help="The same key again gives the same job, or an error for other work.")
@@ -110,7 +110,7 @@ def submit(
     Exit status:
       0    all are on the disk; with --wait: and have succeeded
       64   wrong usage, or there is no such pool
-      65   a document is refused or, with --wait, its job failed; or several did, for different reasons
+      65   a document is refused or, with --wait, its job failed; or several, for different reasons
       66   no document, or none that can be read
       69   no daemon answers, or it did not come back in time
       73   results cannot be written
