@@ -32,18 +32,21 @@ def test_with_every_key_uncommented_the_sample_is_valid_and_keeps_every_default(
     secret = tmp_path / "token"
     secret.write_text("sixteen-characters")
     secret.chmod(0o600)
-    keys_only = re.sub(r"^#(?=[\w\[])", "", sample(ALL), flags=re.MULTILINE).replace("/etc/ndfd/token", str(secret))
+    keys_only = re.sub(r"^#(?=[\w\[])", "", sample(ALL), flags=re.MULTILINE)
+    keys_only = re.sub(r"/etc/ndfd/(token|secret)", str(secret), keys_only)
     path = tmp_path / "config.toml"
-    path.write_text(keys_only)
-    reading = read_files((path,))
-    assert (reading.mistakes, reading.warnings) == ((), ())
-    for key in ALL:
-        setting = reading.resolved[key.path.replace("NAME", "bulk")]
-        assert setting.origin.line is not None, f"{key.path} is not in the sample"
-        if key.kind.secret:
-            assert setting.value == SECRET
-        else:
-            assert setting.value == key.default_text or key.default_text is None
+    # A hook has one of the two; each is tried.
+    for left_out in ("url", "folder"):
+        path.write_text(re.sub(rf'^{left_out} = ".*$', "", keys_only, flags=re.MULTILINE))
+        reading = read_files((path,))
+        assert (reading.mistakes, reading.warnings) == ((), ())
+        for key in ALL:
+            setting = reading.resolved[key.path.replace("NAME", "bulk")]
+            assert (setting.origin.line is None) == (key.name == left_out), f"{key.path} is not in the sample"
+            if key.kind.secret:
+                assert setting.value == SECRET
+            else:
+                assert setting.value == key.default_text or key.default_text is None
 
 
 def test_every_line_of_the_sample_is_a_comment_a_group_or_empty() -> None:

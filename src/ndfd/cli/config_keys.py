@@ -34,10 +34,10 @@ def _declared() -> set[str]:
 
 def check_names(names: Sequence[str]) -> None:
     """`UsageError`, with what was probably meant, for a name that no key, group or table can have."""
-    from ndfd.config.keys import FAMILIES, GROUPS, family_of, find_key
+    from ndfd.config.keys import FAMILIES, GROUPS, family_of, find_key, secret_of
 
     for name in names:
-        known = name in GROUPS or name in FAMILIES or name in _secret_files()
+        known = name in GROUPS or name in FAMILIES or secret_of(name) is not None
         if not known and family_of(name) is None and find_key(name) is None:
             raise _no_such_key(name)
 
@@ -55,21 +55,18 @@ def selected(names: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:
     The names are such as `check_names` lets pass. `UsageError` for a name of something that these paths do not have: a
     table that is not declared.
     """
+    from ndfd.config.keys import secret_of
+
     paths = tuple(paths)
     chosen: set[str] = set()
     for name in names:
-        name = _secret_files().get(name, name)
+        secret = secret_of(name)
+        name = name if secret is None else secret.path
         found = [path for path in paths if path == name or path.startswith(f"{name}.")]
         if not found:
             raise _not_declared(name, paths)
         chosen.update(found)
     return tuple(path for path in paths if path in chosen or not names)
-
-
-def _secret_files() -> dict[str, str]:
-    from ndfd.config.keys import KEYS
-
-    return {f"{key.group}.{key.file_name}": path for path, key in KEYS.items() if key.file_name}
 
 
 def _no_such_key(name: str) -> UsageError:

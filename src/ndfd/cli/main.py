@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from ndfd import __version__
+from ndfd.cli.backup import backup
 from ndfd.cli.completion import completion
 from ndfd.cli.config import config
 from ndfd.cli.convert import convert
@@ -23,6 +24,7 @@ from ndfd.cli.errors import errors
 from ndfd.cli.jobs import jobs
 from ndfd.cli.reload import reload
 from ndfd.cli.renew import renew
+from ndfd.cli.restore import restore
 from ndfd.cli.run import run
 from ndfd.cli.status import status
 from ndfd.cli.submit import submit
@@ -64,7 +66,11 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, submit, jobs, status, crashes, doctor, config, reload, renew, errors, completion):
+_COMMANDS = (
+    *(run, convert, submit, jobs, status, crashes, doctor),
+    *(config, reload, renew, backup, restore, errors, completion),
+)
+for command in _COMMANDS:
     ndfd.add_command(command)
 
 

@@ -254,7 +254,7 @@ class Client:
         self._ask(varlink_interfaces.FORGET_JOB, asked, varlink_interfaces.ForgetJobReply, timeout_s)
 
     def backup(self, fd: int, timeout_s: float | None = None) -> BackupReport:
-        """Has all jobs, documents and results written to a regular file open for writing; for administrators."""
+        """Has all jobs, documents and results written to a file or a pipe open for writing; for administrators."""
         asked = varlink_interfaces.Backup(0)
         return self._ask(varlink_interfaces.BACKUP, asked, varlink_interfaces.BackupReply, timeout_s, (fd,)).report
 

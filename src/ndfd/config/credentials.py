@@ -6,9 +6,10 @@ the service can read.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from ndfd.config.keys import KEYS
+from ndfd.config.keys import KEYS, find_key
 from ndfd.config.layer import Layer, read_secret
 from ndfd.config.reading import is_there
 from ndfd.errors import ConfigError
@@ -18,9 +19,13 @@ from ndfd.model.configuration import Origin, OriginKind
 def read_credentials(folder: Path) -> Layer:
     """The secrets that are there under the names of their keys; any other file may be meant for somebody else."""
     layer = Layer()
-    for key in KEYS.values():
-        path = folder / key.path
-        if not key.kind.secret or not is_there(path):
+    names = {key.path for key in KEYS.values() if key.kind.secret}
+    # Of a folder that cannot be listed, those that have to be looked for say so.
+    with contextlib.suppress(OSError):
+        names |= {path.name for path in folder.iterdir()}
+    for name in sorted(names):
+        key, path = find_key(name), folder / name
+        if key is None or not key.kind.secret or not is_there(path):
             continue
         origin = Origin(OriginKind.CREDENTIAL, str(path))
         try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ndfd.config.context import CONFIG_DIR_VARIABLE, ENV_VARIABLE
-from ndfd.config.keys import ENVIRONMENT_PREFIX, FAMILIES, NESTED_DELIMITER, family_of, find_key, variable
+from ndfd.config.keys import ENVIRONMENT_PREFIX, FAMILIES, NESTED_DELIMITER, family_of, find_key, secret_of, variable
 from ndfd.config.layer import PATHS, Layer
 from ndfd.model.configuration import Origin, OriginKind
 
@@ -51,12 +51,13 @@ def path_of(name: str) -> str | None:
         return VARIABLES[name]
     for family in FAMILIES.values():
         before = variable(family.group) + NESTED_DELIMITER
-        for key in family.keys:
+        names = {each for key in family.keys.values() for each in (key.name, key.file_name) if each is not None}
+        for key in names:
             after = NESTED_DELIMITER + key.upper()
             if name.isupper() and name.startswith(before) and name.endswith(after):
                 # No name has _, so whatever stands for it there is a hyphen.
                 path = f"{family.table(name[len(before) : -len(after)].lower().replace('_', '-'))}.{key}"
-                if find_key(path) is not None:
+                if find_key(path) is not None or secret_of(path) is not None:
                     return path
     return None
 
@@ -92,10 +93,12 @@ def _refuse_slip(name: str, origin: Origin, layer: Layer) -> None:
 
 def _meant(upper: str) -> str:
     """The path that a variable's name seems to write."""
+    from ndfd.config.likeness import nearest
+
     parts = upper.removeprefix(ENVIRONMENT_PREFIX).lower().split(NESTED_DELIMITER)
     for family in FAMILIES.values():
         depth = family.group.count(".") + 1
-        if len(parts) > depth + 1:
+        if len(parts) > depth + 1 and nearest(".".join(parts[:depth]), [family.group]) is not None:
             parts[depth:-1] = [_table_name(parts[depth:-1])]
     return ".".join(parts)
 

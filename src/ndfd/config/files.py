@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ndfd.config import permissions
-from ndfd.config.keys import ANY_NAME, FAMILIES, GROUPS, KEYS, Family, find_key
+from ndfd.config.keys import ANY_NAME, FAMILIES, GROUPS, Family, find_key, secret_of
 from ndfd.config.layer import PATHS, Layer
 from ndfd.config.reading import read_regular
 from ndfd.config.suggest import NO_SUCH_KEY, nearest_group, nearest_key, wrong_name, wrong_path
 from ndfd.config.toml_file import MAX_BYTES, Entry, TomlFile, read_toml
+from ndfd.config.toml_names import named
 from ndfd.config.toml_tree import Path as Keys
 from ndfd.config.toml_tree import Position
 from ndfd.model.configuration import Origin, OriginKind
@@ -32,10 +33,10 @@ def read_file(path: Path) -> Layer | None:
         return layer
     _File(str(path), layer).take(read_toml(data))
     layer.warnings += permissions.config_warnings(path, status)
-    for key in KEYS.values():
-        written = layer.values.get(key.path)
-        if key.kind.secret and written is not None and written.origin.secret_file is None:
-            layer.warnings += permissions.inline_secret_warning(path, status, key.path)
+    for name, written in layer.values.items():
+        key = find_key(name)
+        if key is not None and key.kind.secret and written.origin.secret_file is None:
+            layer.warnings += permissions.inline_secret_warning(path, status, name)
     return layer
 
 
@@ -51,13 +52,14 @@ class _File:
         self._headers: dict[Keys, Position] = {}
 
     def take(self, file: TomlFile) -> None:
-        for fault in file.faults:
+        entries, headers, faults = named(file.entries, file.headers, FAMILIES)
+        for fault in (*file.faults, *faults):
             key = None if fault.path is None else ".".join(map(str, fault.path))
             self._layer.mistake(self._at(fault.position), fault.message, key)
-        for header, position in file.headers:
+        for header, position in headers:
             for length in range(1, len(header) + 1):
                 self._headers.setdefault(header[:length], position)
-        for entry in file.entries:
+        for entry in entries:
             self._entry(entry, self._headers.get(entry.path[:1]) if len(entry.path) > 1 else None)
         self._layer.mistakes.sort(key=lambda mistake: (mistake.origin.line or 0, mistake.origin.column or 0))
 
@@ -65,7 +67,9 @@ class _File:
         group, *rest = entry.path
         path = ".".join(map(str, entry.path))
         key_at, value_at = self._at(entry.key), self._at(entry.position)
-        if group not in GROUPS:
+        if (family := FAMILIES.get(str(group))) is not None:
+            self._member(family, entry, rest)
+        elif group not in GROUPS:
             self._unknown_group(str(group), entry, self._at(header or entry.key))
         elif not rest:
             # An empty group is as good as none.
@@ -88,7 +92,7 @@ class _File:
         write = f"write [{family.table(ANY_NAME)}] and its keys below"
         if not rest:
             # As good as none when it is empty.
-            if entry.value != {}:
+            if entry.value not in ({}, []):
                 self._refuse(family.group, self._at(entry.key), f"is a table of tables: {write}")
             return
         name, *keys = rest
@@ -111,11 +115,11 @@ class _File:
             return
         path = f"{table}.{keys[0]}"
         key = find_key(path)
-        if key is None:
+        if key is None and secret_of(path) is None:
             message, suggestion = wrong_path(path, PATHS)
             self._refuse(path, self._at(entry.key), message, suggestion)
         elif len(keys) > 1:
-            self._layer.mistake(self._at(entry.key), f"a table where {key.kind.accepts()} is needed", path)
+            self._layer.mistake(self._at(entry.key), f"a table where {_accepts(path)} is needed", path)
         else:
             self._layer.put(path, entry.value, self._at(entry.position))
 
@@ -139,4 +143,5 @@ class _File:
 
 
 def _accepts(path: str) -> str:
-    return KEYS[path].kind.accepts() if path in KEYS else "an absolute path"
+    key = find_key(path)
+    return "an absolute path" if key is None else key.kind.accepts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ndfd.config.keys import KEYS, find_key
+from ndfd.config.keys import find_key, secret_of
 from ndfd.config.layer import PATHS, Layer
 from ndfd.model.configuration import Origin, OriginKind
 
@@ -19,12 +19,12 @@ def read_flags(flags: Iterable[str]) -> Layer:
         if not equals:
             # Not the flag itself: it may be the value of a secret whose name was left out.
             layer.mistake(Origin(OriginKind.FLAG, "--set"), "write it as --set group.key=value")
-        elif path not in PATHS and find_key(path) is None:
+        elif (key := find_key(path)) is None and secret_of(path) is None:
             from ndfd.config.suggest import wrong_path
 
             message, suggestion = wrong_path(path, PATHS)
             layer.mistake(origin, message, suggestion=suggestion)
-        elif path in KEYS and KEYS[path].kind.secret:
+        elif key is not None and key.kind.secret:
             layer.mistake(origin, f"every user can see a command line: set {path}_file to the path of a file with it")
         else:
             last[path] = (origin, value)

@@ -17,9 +17,21 @@ class Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def key(default: Any, meaning: str, effect: Effect = Effect.AT_ONCE, *, fallback: str | None = None) -> Any:
-    """A key: its kind stands in the annotation. Where it is left out the value of the key `fallback` holds, if any."""
+def key(
+    default: Any,
+    meaning: str,
+    effect: Effect = Effect.AT_ONCE,
+    *,
+    fallback: str | None = None,
+    example: str | None = None,
+) -> Any:
+    """A key: its kind stands in the annotation. Where it is left out the value of the key `fallback` holds, if any.
+
+    `example`, as its kind reads it, is what the sample file shows for one without a default.
+    """
     extra: dict[str, JsonValue] = {"effect": effect.value}
+    if example is not None:
+        extra["example"] = example
     if fallback is not None:
         extra["fallback"] = fallback
     return Field(default, description=meaning, json_schema_extra=extra, validate_default=False)

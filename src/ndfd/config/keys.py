@@ -1,7 +1,7 @@
 """The keys of the configuration as a table, read off the groups of `ndfd.config.settings`.
 
 Most keys are there once. The keys of a family stand in tables whose names the operator chooses, such as
-`[swarm.pools.NAME]`: the family says which keys each of its tables may have.
+`[swarm.pools.NAME]` and `[watch.NAME]`: the family says which keys each of its tables may have.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Key:
     effect: Effect
     #: Path of the key whose value holds where this one is not written; None: its own default.
     fallback: str | None = None
+    #: What the sample file shows for a key without a default, as a TOML literal.
+    example: str | None = None
 
     @property
     def path(self) -> str:
@@ -68,7 +70,7 @@ class Key:
 class Family:
     """Tables of one kind, whose names the operator chooses; each stands for what it declares, even when empty."""
 
-    #: The table around them: "swarm.pools".
+    #: The table around them: "swarm.pools", "watch".
     group: str
     #: Reads a name.
     names: Kind
@@ -99,6 +101,12 @@ def find_key(path: str) -> Key | None:
     return None if family is None or name not in family.keys else dataclasses.replace(family.keys[name], group=table)
 
 
+def secret_of(path: str) -> Key | None:
+    """The secret whose file a key of this path names ("security.token_file"); None for any other path."""
+    key = find_key(path.removesuffix("_file"))
+    return key if key is not None and path == f"{key.group}.{key.file_name}" else None
+
+
 def family_of(table: str) -> Family | None:
     """The family that a table of this path, whoever declares it, belongs to; None for any other path."""
     group, _, name = table.rpartition(".")
@@ -116,7 +124,7 @@ def keys_with(tables: Iterable[str]) -> dict[str, Key]:
     """By path, every key of a configuration that declares these tables of families, in the order of the reference."""
     tables = sorted(tables)
     found: dict[str, Key] = {}
-    for group in GROUPS:
+    for group in Settings.model_fields:
         found |= {path: key for path, key in KEYS.items() if key.group == group}
         for table in tables:
             family = family_of(table)
@@ -138,6 +146,8 @@ def meaning_of(table: str) -> str:
 
 def _group_types() -> Iterator[tuple[str, type[BaseModel]]]:
     for name, field in Settings.model_fields.items():
+        if _is_family(field):
+            continue
         assert isinstance(field.annotation, type)
         assert issubclass(field.annotation, BaseModel)
         yield name, field.annotation
@@ -161,7 +171,19 @@ def _key(group: str, name: str, field: FieldInfo) -> Key:
         field.description,
         Effect(str(extra["effect"])),
         None if fallback is None else str(fallback),
+        None if "example" not in extra else kind.write(kind.read(extra["example"])),
     )
+
+
+def _families() -> Iterator[tuple[str, FieldInfo]]:
+    """By path: those at the top, and those within groups."""
+    for name, field in Settings.model_fields.items():
+        if _is_family(field):
+            yield name, field
+    for group, group_type in _group_types():
+        for name, field in group_type.model_fields.items():
+            if _is_family(field):
+                yield f"{group}.{name}", field
 
 
 def _family(group: str, field: FieldInfo) -> Family:
@@ -188,14 +210,7 @@ KEYS: Mapping[str, Key] = MappingProxyType(
 )
 
 #: By the path of the table around them.
-FAMILIES: Mapping[str, Family] = MappingProxyType(
-    {
-        f"{group}.{name}": _family(f"{group}.{name}", field)
-        for group, group_type in _group_types()
-        for name, field in group_type.model_fields.items()
-        if _is_family(field)
-    }
-)
+FAMILIES: Mapping[str, Family] = MappingProxyType({group: _family(group, field) for group, field in _families()})
 
 #: What each group is for.
 GROUPS: Mapping[str, str] = MappingProxyType(

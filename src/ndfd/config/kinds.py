@@ -156,6 +156,20 @@ class Choice(Kind):
         return ", ".join(map(literal, self.words[:-1])) + f" or {literal(self.words[-1])}"
 
 
+class Text(Kind):
+    """Any text on one line."""
+
+    def parse(self, raw: Any) -> str:
+        """From a string that is not empty."""
+        if not isinstance(raw, str) or not raw.strip() or not raw.isprintable():
+            raise ValueError(f"{shown(raw)} cannot be used: write {self.accepts()}")
+        return raw
+
+    def range(self) -> str:
+        """In words."""
+        return "text on one line"
+
+
 @dataclass(frozen=True)
 class Choices(Kind):
     """Any of a few words, or none of them."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ndfd.config import permissions
-from ndfd.config.keys import GROUPS, KEYS, Key, find_key
+from ndfd.config.keys import GROUPS, KEYS, find_key, secret_of
 from ndfd.config.kind import WrongWord
 from ndfd.config.reading import read_regular
 from ndfd.errors import ConfigError
 from ndfd.model.configuration import Mistake, Origin
 
-#: Keys by the name of the key beside them that names the file with their secret.
-_SECRET_FILES: Mapping[str, Key] = {f"{key.group}.{key.file_name}": key for key in KEYS.values() if key.file_name}
-
 #: Everything that may be written as "group.name", but for what is in tables of families.
-PATHS = (*KEYS, *_SECRET_FILES)
+PATHS = (*KEYS, *(f"{key.group}.{key.file_name}" for key in KEYS.values() if key.file_name))
 
 #: A token has some hundred characters; whoever names a disk image by mistake should hear of it, not run out of memory.
 _SECRET_FILE_MAX_BYTES = 64 * 1024
@@ -55,7 +51,8 @@ class Layer:
 
         `name` is how the source calls the key.
         """
-        key = find_key(path) or _SECRET_FILES[path]
+        key = find_key(path) or secret_of(path)
+        assert key is not None
         if key.group not in GROUPS:
             self.declare(key.group, origin)
         name = path if name is None else name
@@ -63,7 +60,7 @@ class Layer:
             self.mistakes.append(Mistake(origin, f"is set twice, here and at {self.values[key.path].origin}", name))
             return
         try:
-            if path in _SECRET_FILES:
+            if path != key.path:
                 raw, origin = self._from_file(raw, origin)
             text = key.kind.write(key.kind.read(raw))
         except WrongWord as error:

@@ -17,7 +17,7 @@ from ndfd.config.context import CONFIG_DIR_VARIABLE, DEVELOPMENT, ENV_VARIABLE, 
 from ndfd.config.credentials import read_credentials
 from ndfd.config.environment import read_environment
 from ndfd.config.flags import read_flags
-from ndfd.config.keys import KEYS, Key, keys_with
+from ndfd.config.keys import KEYS, Key, find_key, keys_with
 from ndfd.config.layer import Layer
 from ndfd.config.reading import is_there
 from ndfd.config.settings import Settings
@@ -151,7 +151,8 @@ def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, .
         settings = Settings(_build_sources=(sources, {}))  # type: ignore[call-arg]
     except ValidationError as error:
         # Each value has been read by its kind before: what is left are the rules between keys.
-        mistakes += _broken_rules(error, resolved, refused)
+        tables = {table: origin for layer in layers for table, origin in layer.tables.items()}
+        mistakes += _broken_rules(error, resolved, refused, tables)
         sources_order = list(dict.fromkeys(mistake.origin.name for mistake in mistakes))
         mistakes.sort(key=lambda mistake: (sources_order.index(mistake.origin.name), _place(mistake.origin)))
     return Reading(
@@ -180,7 +181,9 @@ def _candidates(key: Key, strongest_first: Sequence[Layer]) -> Iterator[Candidat
         yield from _candidates(KEYS[key.fallback], strongest_first)
 
 
-def _broken_rules(error: ValidationError, resolved: Mapping[str, Setting], refused: set[str]) -> list[Mistake]:
+def _broken_rules(
+    error: ValidationError, resolved: Mapping[str, Setting], refused: set[str], tables: Mapping[str, Origin]
+) -> list[Mistake]:
     mistakes = []
     for fault in error.errors(include_url=False, include_input=False):
         group = ".".join(map(str, fault["loc"]))
@@ -188,7 +191,9 @@ def _broken_rules(error: ValidationError, resolved: Mapping[str, Setting], refus
         # A rule about a key that could not be read says nothing: its default stood in for it.
         if refused.isdisjoint(keys):
             at = max((resolved[key] for key in keys), key=lambda setting: _strength(setting.origin))
-            mistakes.append(Mistake(at.origin, fault["msg"], at.key))
+            # A key that is missing has no place of its own, but its table has one.
+            declared = tables.get(at.key.rpartition(".")[0], at.origin)
+            mistakes.append(Mistake(declared if at.origin == _DEFAULT else at.origin, fault["msg"], at.key))
     return mistakes
 
 
@@ -207,7 +212,8 @@ def hash_of(resolved: Mapping[str, Setting]) -> str:
 
 
 def _is_secret(path: str) -> bool:
-    return path in KEYS and KEYS[path].kind.secret
+    key = find_key(path)
+    return key is not None and key.kind.secret
 
 
 def _missing_folder(context: Context) -> tuple[str, ...]:

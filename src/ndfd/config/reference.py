@@ -144,6 +144,8 @@ def wrapped(paragraph: str, indent: str, *, hang: int = 0, width: int = WIDTH) -
 def _sample_line(key: Key) -> str:
     if key.default_text is not None:
         return f"#{key.name} = {key.default_text}"
+    if key.example is not None:
+        return f"#{key.name} = {key.example}"
     # A file that the daemon's user alone may read keeps a secret better than this one, which everybody may read.
     name = key.name if key.file_name is None else key.file_name
     return f'#{name} = "{_SAMPLE_FOLDER}/{key.name}"'

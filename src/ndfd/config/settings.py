@@ -13,10 +13,12 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ndfd.config import kinds
+from ndfd.config.delivery_kinds import TableName
 from ndfd.config.group import Group as _Group
 from ndfd.config.group import fallbacks
 from ndfd.config.group import key as _key
 from ndfd.config.group import rule as _rule
+from ndfd.config.hook_settings import HookSettings
 from ndfd.config.job_settings import JobsSettings, StorageSettings
 from ndfd.config.kinds import Address, Share
 from ndfd.config.pool_kinds import PoolName
@@ -32,6 +34,8 @@ from ndfd.config.pool_settings import (
     Workers,
     check_bounds,
 )
+from ndfd.config.watch_conflicts import conflicts
+from ndfd.config.watch_settings import WatchSettings
 from ndfd.model.configuration import Effect
 from ndfd.model.measures import MEASURES
 from ndfd.model.pools import DEFAULT_POOL, Priority
@@ -301,6 +305,8 @@ class Settings(BaseSettings):
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
     development: DevelopmentSettings = DevelopmentSettings()
+    hooks: Mapping[Annotated[str, TableName("a hook")], HookSettings] = Field(default_factory=dict)
+    watch: Mapping[Annotated[str, TableName("a watch")], WatchSettings] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _network_behind_a_token(self) -> Settings:
@@ -309,6 +315,19 @@ class Settings(BaseSettings):
                 "whoever listens on the network needs a token: set [security] token_file",
                 "network.bind_address",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _watches_fit_together(self) -> Settings:
+        for name, watch in self.watch.items():
+            if watch.pool is not None and watch.pool != DEFAULT_POOL and watch.pool not in self.swarm.pools:
+                raise _rule(f"there is no pool {watch.pool!r}: declare [swarm.pools.NAME]", f"watch.{name}.pool")
+            for hook in () if watch.hooks == "all" else watch.hooks:
+                if hook not in self.hooks:
+                    raise _rule(f"there is no hook {hook!r}: declare [hooks.{hook}]", f"watch.{name}.hooks")
+        folders = {name: hook.folder for name, hook in self.hooks.items() if hook.folder is not None}
+        for message, key in conflicts({name: watch.folder() for name, watch in self.watch.items()}, folders):
+            raise _rule(message, key)
         return self
 
     @classmethod

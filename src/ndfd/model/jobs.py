@@ -11,6 +11,8 @@ from ndfd.model.conversion import ConversionReport, ConvertOptions, OutputFormat
 from ndfd.model.job_states import JobState
 
 PRIORITY_MIN, PRIORITY_MAX = -10, 10
+#: What one step of priority counts as much as: so long a wait.
+PRIORITY_STEP_S = 60.0
 #: Of one job.
 LABELS_MAX = 32
 LABEL_NAME_MAX_CHARACTERS = 63
@@ -133,16 +135,18 @@ class JobChange(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str | None = None
 
 
-class BackupReport(msgspec.Struct, frozen=True):
+class BackupReport(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a backup of the store holds."""
 
     jobs: int
     #: Files of documents and of results; what several jobs share is in it once.
     documents: int
     results: int
-    #: Of the whole backup.
+    #: Of all files in it, the database with them.
     size_bytes: int
     #: Seconds since 1970.
     made_at: float
     #: Of the ndfd that made it.
     version: str
+    #: Files of the spool that were damaged or missing when it was made: their jobs are in it and their bytes are not.
+    damaged: int = 0

@@ -10,20 +10,33 @@ from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
+    from ndfd.platform.linux_files import LinuxFiles as _Files
+    from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.darwin import Darwin as _Host
+    from ndfd.platform.darwin_files import DarwinFiles as _Files
+    from ndfd.platform.darwin_storage import DarwinStorage as _Storage
 elif sys.platform == "win32":
+    from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.windows import Windows as _Host
+    from ndfd.platform.windows_storage import WindowsStorage as _Storage
 else:
     from ndfd.platform.base import Platform as _Host
+    from ndfd.platform.base_files import Files as _Files
+    from ndfd.platform.base_storage import Storage as _Storage
 
 _host = _Host()
+#: What is asked about files of other programs; `base_files.Files` says what each call promises.
+files = _Files()
+#: What a store of files asks; `base_storage.Storage` says what each call promises.
+storage = _Storage()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
 file_system = _host.file_system
 state_dirs = _host.state_dirs
 drop_from_cache = _host.drop_from_cache
+may_stall = _host.may_stall
 is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
@@ -77,6 +90,7 @@ __all__ = [
     "drop_from_cache",
     "fallback_font_dirs",
     "file_system",
+    "files",
     "font_roots",
     "forget_environment",
     "host",
@@ -85,6 +99,7 @@ __all__ = [
     "kill",
     "listen",
     "make_socket_dir",
+    "may_stall",
     "measure_confinement",
     "memfd",
     "peer_identity",
@@ -99,6 +114,7 @@ __all__ = [
     "separate_zygote",
     "socket_dirs",
     "state_dirs",
+    "storage",
     "system_call_name",
     "usable_cpus",
     "usable_memory",

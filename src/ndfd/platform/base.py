@@ -101,6 +101,13 @@ class Platform:
     def drop_from_cache(self, fd: int) -> None:
         """Has the file's clean pages leave memory, where that can be asked for: the next read of it asks the disk."""
 
+    def may_stall(self, fd: int) -> bool:
+        """Whether somebody else may keep us waiting when we read this file, or merely ask for its size.
+
+        Never waits itself. True where the system cannot tell.
+        """
+        return True
+
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """Whether the machine's service manager, not a user or a user's own manager, started this process."""
         return False

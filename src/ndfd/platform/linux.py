@@ -24,6 +24,7 @@ from ndfd.platform import (
     linux_namespaces,
     linux_pressure,
     linux_sandbox,
+    linux_stalling,
     linux_syscalls,
 )
 from ndfd.platform.base import Peer, Platform, Pressure, WorkerLimits
@@ -204,6 +205,10 @@ class Linux(Platform):
     def file_system(self, path: Path) -> str | None:
         """By /proc/self/mountinfo."""
         return linux_host.file_system(path)
+
+    def may_stall(self, fd: int) -> bool:
+        """By the device and the mount of the file."""
+        return linux_stalling.may_stall(fd)
 
     def host(self) -> Host:
         """Limits by getrlimit(2); a user namespace is really tried."""

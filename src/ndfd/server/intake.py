@@ -13,7 +13,7 @@ from ndfd.errors import DocumentTooLarge, UsageError
 from ndfd.platform import memfd
 
 _HINT = "pass a descriptor that is open for reading on a regular file or a memfd; read a pipe into a memfd first"
-_BACKUP_HINT = "pass a descriptor that is open for writing on a regular file"
+_BACKUP_HINT = "pass a descriptor that is open for writing on a regular file or a pipe"
 
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -33,19 +33,19 @@ def document_size(fd: int) -> int:
 
 
 def writable_file(fd: int) -> None:
-    """`UsageError` unless the descriptor is open for writing on a regular file."""
-    _, flags = _regular_file(fd, "the backup's descriptor", _BACKUP_HINT)
+    """`UsageError` unless the descriptor is open for writing on a regular file or a pipe."""
+    _, flags = _regular_file(fd, "the backup's descriptor", _BACKUP_HINT, pipe=True)
     if flags & os.O_PATH or flags & os.O_ACCMODE == os.O_RDONLY:
         raise UsageError("the backup's descriptor is not open for writing", hint=_BACKUP_HINT)
 
 
-def _regular_file(fd: int, what: str, hint: str) -> tuple[os.stat_result, int]:
+def _regular_file(fd: int, what: str, hint: str, *, pipe: bool = False) -> tuple[os.stat_result, int]:
     try:
         status = os.fstat(fd)
         flags = fcntl.fcntl(fd, fcntl.F_GETFL)
     except OSError as error:
         raise UsageError(f"{what} cannot be used: {error.strerror}", hint=hint) from error
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) and not (pipe and stat.S_ISFIFO(status.st_mode)):
         kind = next((name for test, name in _KINDS if test(status.st_mode)), "no file")
         raise UsageError(f"{what} is {kind}, not a regular file", hint=hint)
     return status, flags

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from ndfd.server.intake import document_size
 from ndfd.server.job_methods import JobMethods, Jobs
 from ndfd.server.occupancy import Arriving, Occupancy
 from ndfd.server.options import check_convert_options, with_deadline
+from ndfd.server.stalling import Settling
 
 OnPage = Callable[[PageReport], None]
 
@@ -90,6 +91,7 @@ class Daemon:
     #: What is kept of workers that documents ended.
     crashes: Callable[[], tuple[CrashReport, ...]]
     occupancy: Occupancy = field(default_factory=Occupancy)
+    settling: Settling = field(default_factory=Settling)
     #: Documents of jobs that are on their way in.
     arriving: Arriving = field(default_factory=Arriving)
     #: None where none are kept.
@@ -139,6 +141,10 @@ class Methods:
             admit(Spec(size_bytes), peer, usage, self.limits)
             with occupancy.one_more(peer.uid):
                 yield Admission(conversions, peer, self.limits)
+
+    def settled(self, peer: Peer, fd: int, stall_s: float) -> AbstractAsyncContextManager[int]:
+        """The document behind a descriptor, or a copy of it where reading it may keep the daemon waiting."""
+        return self._daemon.settling.settled(fd, peer.uid, self.limits.document_max_bytes, stall_s)
 
     def status(self, peer: Peer) -> DaemonStatus:
         """What the daemon says of itself."""

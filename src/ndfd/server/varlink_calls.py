@@ -110,8 +110,8 @@ class VarlinkCalls:
         await exchange.send(exchange.answer.finish(report))
 
     async def _convert(self, exchange: Exchange) -> None:
-        with contextlib.ExitStack() as stack:
-            document_fd, options, kind = self._open(exchange, stack)
+        async with contextlib.AsyncExitStack() as stack:
+            document_fd, options, kind = await self._open(exchange, stack)
             size_bytes = document_size(document_fd)
             admission = stack.enter_context(exchange.methods.admitted(exchange.peer, size_bytes, options.pool))
             async with (
@@ -124,10 +124,12 @@ class VarlinkCalls:
 
                 await send_result(exchange, result.fd, kind, reply)
 
-    def _open(self, exchange: Exchange, stack: contextlib.ExitStack) -> tuple[int, ConvertOptions, ReplyKind]:
+    async def _open(
+        self, exchange: Exchange, stack: contextlib.AsyncExitStack
+    ) -> tuple[int, ConvertOptions, ReplyKind]:
         asked = decode_parameters(exchange.take_parameters(), Convert)
         options = convert_options(asked)
-        document_fd = stack.enter_context(document_descriptor(exchange, asked.document))
+        document_fd = await stack.enter_async_context(document_descriptor(exchange, asked.document))
         return document_fd, options, asked.reply or ReplyKind.INLINE
 
 

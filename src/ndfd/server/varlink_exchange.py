@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Exchange:
         self.descriptors = descriptors
         self.answer = Answer(call)
         self.stream = stream
-        self._stall_s = generation.door.stall_s
+        self.stall_s = generation.door.stall_s
         self._parameters = call.parameters
 
     def take_parameters(self) -> msgspec.Raw:
@@ -52,7 +52,7 @@ class Exchange:
     async def send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Sends what `answer` made; nothing for a oneway call."""
         if message:
-            await self.stream.write(message, descriptors, self._stall_s)
+            await self.stream.write(message, descriptors, self.stall_s)
 
     async def say_at_once(self, error: NdfdError) -> None:
         """Fails the call, if it has not ended and its peer takes the error without being waited for."""
@@ -86,13 +86,15 @@ def convert_options(asked: Convert | Submit) -> ConvertOptions:
     )
 
 
-@contextlib.contextmanager
-def document_descriptor(exchange: Exchange, source: Source) -> Iterator[int]:
-    """The document that a call names, for the length of the block."""
+@contextlib.asynccontextmanager
+async def document_descriptor(exchange: Exchange, source: Source) -> AsyncIterator[int]:
+    """The document that a call names, for the length of the block; nobody has to wait for what reads it."""
     if (source.data is None) == (source.fd is None):
         raise CallRefusedError(varlink.invalid_parameter("document"))
     if source.fd is not None:
-        yield exchange.received(source.fd)
+        received = exchange.received(source.fd)
+        async with exchange.methods.settled(exchange.peer, received, exchange.stall_s) as fd:
+            yield fd
         return
     assert source.data is not None
     with Intake(exchange.methods.limits.document_max_bytes) as intake:

@@ -53,7 +53,7 @@ async def _submit(exchange: Exchange) -> None:
     # Not given up when the caller hangs up: whether its job is there is then for the store to say, and asking the
     # kernel about it would be a third of what the door spends on a submission.
     asked = decode_parameters(exchange.take_parameters(), Submit)
-    with document_descriptor(exchange, asked.document) as document_fd:
+    async with document_descriptor(exchange, asked.document) as document_fd:
         options = JobOptions(convert_options(asked), asked.priority or 0, asked.key, asked.labels or {})
         submission = await exchange.methods.jobs.submit(exchange.peer, document_fd, options)
     reply = SubmitReply(exchange.generation, submission.job, submission.reused)

@@ -1,0 +1,100 @@
+"""What a new life of the daemon does with what the last one left: takes back leases, counts, removes stray files."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from typing import NamedTuple
+
+from ndfd.errors import DocumentKillsWorkers
+from ndfd.model.job_states import JobEvent, JobState
+from ndfd.model.jobs import JobFault
+from ndfd.store.queries import QUERIES
+from ndfd.store.rows import JobRow
+from ndfd.store.spool import Spool
+from ndfd.store.steps import Step
+from ndfd.store.tally import Tally
+from ndfd.store.transitions import finish, requeue
+from ndfd.store.work import Work
+
+#: A job during which the daemon ended so often is put aside: it may be what ends it.
+INTERRUPTIONS_MAX = 10
+#: Of one transaction.
+_AT_ONCE = 500
+
+
+class Meta(NamedTuple):
+    """What a life begins with."""
+
+    #: Its number.
+    epoch: int
+    #: Keys the fingerprints.
+    secret: bytes
+    #: That the life before has written.
+    last_moment: float
+
+
+def begin(connection: sqlite3.Connection) -> Meta:
+    """Begins a new life."""
+    known = dict(connection.execute("SELECT name, value FROM meta").fetchall())
+    meta = Meta(
+        epoch=int(known.get("epoch", 0)) + 1,
+        secret=bytes(known.get("secret", b"")) or secrets.token_bytes(32),
+        last_moment=float(known.get("last_moment", 0.0)),
+    )
+    connection.execute("BEGIN IMMEDIATE")
+    for name, value in (("epoch", meta.epoch), ("secret", meta.secret)):
+        connection.execute(QUERIES["set_meta"], (name, value))
+    connection.execute("COMMIT")
+    return meta
+
+
+def take_back(connection: sqlite3.Connection, epoch: int, now: float) -> int:
+    """Puts what ran in an earlier life back in the queue; returns how many jobs."""
+    taken_back = 0
+    last = ""
+    while True:
+        rows = connection.execute(QUERIES["running"], (last, _AT_ONCE)).fetchall()
+        if not rows:
+            return taken_back
+        connection.execute("BEGIN IMMEDIATE")
+        for row in map(JobRow._make, rows):
+            last = row.id
+            _take_back(Work(connection, now, epoch, _unheard), row)
+            taken_back += 1
+        connection.execute("COMMIT")
+
+
+def _take_back(work: Work, row: JobRow) -> None:
+    interruptions = row.interruptions + 1
+    if interruptions < INTERRUPTIONS_MAX:
+        requeue(work, row, JobEvent.INTERRUPTED, attempts=row.attempts, interruptions=interruptions)
+        return
+    error = DocumentKillsWorkers(
+        f"the daemon ended {interruptions} times while this job ran",
+        hint="see the daemon's log for why it ended; run the job again with `ndfd jobs retry ID`",
+    )
+    finish(work, row, JobEvent.QUARANTINED, fault=JobFault.of(error))
+
+
+def tally(connection: sqlite3.Connection) -> Tally:
+    """Counts everything."""
+    counts = Tally()
+    for state, uid, jobs, size_bytes, result_bytes in connection.execute(QUERIES["tallies"]):
+        known = JobState(state) if state in set(JobState) else JobState.QUARANTINED
+        counts.count(known, uid, size_bytes, result_bytes, jobs)
+    counts.blob_bytes = connection.execute(QUERIES["blob_bytes"]).fetchone()[0]
+    return counts
+
+
+def sweep(connection: sqlite3.Connection, spool: Spool) -> int:
+    """Removes files that no row names: of submissions that were never acknowledged, of jobs that were forgotten."""
+    spool.empty_incoming()
+    stray = [digest for digest in spool.hashes() if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None]
+    for digest in stray:
+        spool.unlink(digest)
+    return len(stray)
+
+
+def _unheard(step: Step) -> None:
+    """Nobody waits for the steps of a recovery."""

@@ -1,0 +1,231 @@
+"""The files of documents and results: named by the SHA-256 of their bytes, each there once, and whole or not at all.
+
+SHA-256, because bytes of several users are kept once: with a hash that can be collided, somebody could have another
+user's job run on a document of his making. Processors compute it at 1.5 GB/s and more (SHA extensions).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndfd.errors import DocumentChanged, InputError, StoreDamaged, UsageError
+from ndfd.platform import memfd, seal, storage
+from ndfd.platform.base_storage import write_all
+
+#: Up to here a file is read at once and synced with the others of its batch; larger ones are staged beforehand.
+SMALL_BYTES = 256 * 1024
+_CHUNK_BYTES = 1 << 20
+#: A batch of files is spread over the folders, and each folder that it touches is synced: with 256 of them that took
+#: longer than the files' own syncs. File systems of today hold some 100,000 names in a folder as well as a hundred.
+_FOLDERS = "0123456789abcdef"
+_REST = re.compile(r"[0-9a-f]{63}")
+
+
+@dataclass(slots=True)
+class Staged:
+    """A file that has its bytes and no name in the spool yet."""
+
+    fd: int
+    #: Where the file system has no files without a name.
+    path: Path | None
+    hash: bytes
+    size: int
+
+    def discard(self) -> None:
+        """Closes it; without a name it is gone then."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+
+class Spool:
+    """A folder of content-addressed files. Whoever links and unlinks in it does so from one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder and what is in it, where it is not there; OSError when it cannot."""
+        self.folder = folder
+        self._incoming = folder / "incoming"
+        made = False
+        for path in (folder, self._incoming, *(folder / digit for digit in _FOLDERS)):
+            try:
+                path.mkdir(mode=0o700)
+                made = True
+            except FileExistsError:
+                pass
+        if made:
+            storage.sync_folder(folder)
+            storage.sync_folder(folder.parent)
+        self._unnamed = self._has_unnamed()
+
+    def _has_unnamed(self) -> bool:
+        fd = storage.open_unnamed(self._incoming)
+        if fd is None:
+            return False
+        probe = self._incoming / "probe"
+        with contextlib.suppress(FileNotFoundError):
+            probe.unlink()
+        folder_fd = storage.open_folder(self._incoming)
+        try:
+            linked = storage.link(fd, probe.name, folder_fd)
+            probe.unlink()
+        except OSError:
+            # Without /proc a file cannot be given its name.
+            return False
+        finally:
+            os.close(folder_fd)
+            os.close(fd)
+        return linked
+
+    def path(self, digest: bytes) -> Path:
+        """Of the file with this hash."""
+        return self.folder / place(digest)
+
+    def stage(self, source: int) -> Staged:
+        """Copies a file into one without a name. `DocumentChanged` when it was written to meanwhile."""
+        before = os.fstat(source)
+        if not stat.S_ISREG(before.st_mode):
+            raise UsageError("what was handed in is no regular file")
+        fd, path = self._new()
+        staged = Staged(fd, path, b"", before.st_size)
+        try:
+            if before.st_size <= SMALL_BYTES:
+                data = _read(source, before.st_size + 1)
+                write_all(fd, data, 0)
+                size = len(data)
+                staged.hash = hashlib.sha256(data).digest()
+            else:
+                size = storage.copy(source, fd, before.st_size)
+                # Of the copy: the source may be written to while it is read.
+                staged.hash = hash_of(fd)
+            after = os.fstat(source)
+            _refuse_if_changed(before, after, size)
+            storage.start_writeback(fd)
+        except BaseException:
+            staged.discard()
+            raise
+        return staged
+
+    def _new(self) -> tuple[int, Path | None]:
+        if self._unnamed and (fd := storage.open_unnamed(self._incoming)) is not None:
+            return fd, None
+        return storage.open_named(self._incoming)
+
+    def link(self, staged: Staged, folder_fd: int) -> bool:
+        """Gives it its name, in its open folder; False when the same bytes are there already, and stay."""
+        path = self.path(staged.hash)
+        if self._link(staged, path, folder_fd):
+            return True
+        # A file that was cut off is not what its name says; one with other bytes is found when it is read.
+        if path.lstat().st_size != staged.size:
+            path.unlink()
+            return self._link(staged, path, folder_fd)
+        return False
+
+    def _link(self, staged: Staged, path: Path, folder_fd: int) -> bool:
+        if staged.path is None:
+            return storage.link(staged.fd, path.name, folder_fd)
+        try:
+            path.hardlink_to(staged.path)
+        except FileExistsError:
+            return False
+        return True
+
+    def open(self, digest: bytes) -> int:
+        """A descriptor for reading on the file with this hash, checked; `StoreDamaged` when it is not what it was."""
+        path = self.path(digest)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+        except FileNotFoundError:
+            raise StoreDamaged(f"{path} is missing") from None
+        try:
+            _refuse_if_damaged(fd, digest, path)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    def is_sound(self, digest: bytes) -> bool:
+        """Whether the file is there and is what it was written as."""
+        try:
+            os.close(self.open(digest))
+        except StoreDamaged:
+            return False
+        return True
+
+    def sealed_copy(self, digest: bytes) -> int:
+        """The bytes of a file in sealed memory; `StoreDamaged`.
+
+        Never the file itself is handed out: its times and its number of links would tell of others.
+        """
+        source = self.open(digest)
+        try:
+            fd = memfd("ndfd-result")
+            try:
+                storage.copy(source, fd, os.fstat(source).st_size)
+                _refuse_if_damaged(fd, digest, self.path(digest))
+                seal(fd)
+            except BaseException:
+                os.close(fd)
+                raise
+        finally:
+            os.close(source)
+        return fd
+
+    def unlink(self, digest: bytes) -> None:
+        """Removes the file; one that is gone already is let be."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path(digest).unlink()
+
+    def hashes(self) -> Iterator[bytes]:
+        """Of the files that are there, in no order. Files of other names are passed over."""
+        for digit in _FOLDERS:
+            with os.scandir(self.folder / digit) as entries:
+                yield from (bytes.fromhex(digit + entry.name) for entry in entries if _REST.fullmatch(entry.name))
+
+    def empty_incoming(self) -> None:
+        """Removes what an earlier life had under way."""
+        for path in self._incoming.iterdir():
+            path.unlink()
+
+
+def _read(source: int, size: int) -> bytes:
+    try:
+        return os.pread(source, size, 0)
+    except OSError as error:
+        raise InputError(f"the document cannot be read: {error.strerror}") from error
+
+
+def _refuse_if_changed(before: os.stat_result, after: os.stat_result, size: int) -> None:
+    if (size, after.st_size, after.st_mtime_ns) != (before.st_size, before.st_size, before.st_mtime_ns):
+        raise DocumentChanged("the document was changed while it was taken in")
+
+
+def _refuse_if_damaged(fd: int, digest: bytes, path: Path) -> None:
+    if hash_of(fd) != digest:
+        raise StoreDamaged(f"{path} has other bytes than it was written with")
+
+
+def place(digest: bytes) -> str:
+    """Path of the file with this hash, in the folder of a spool."""
+    name = digest.hex()
+    return f"{name[0]}/{name[1:]}"
+
+
+def hash_of(fd: int) -> bytes:
+    """SHA-256 of a file's bytes; the descriptor's position is neither used nor moved."""
+    digest = hashlib.sha256()
+    offset = 0
+    while data := os.pread(fd, _CHUNK_BYTES, offset):
+        digest.update(data)
+        offset += len(data)
+    return digest.digest()

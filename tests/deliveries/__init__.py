@@ -1,0 +1,1 @@
+"""Deliveries and watch folders on real files, sockets and inotify."""
