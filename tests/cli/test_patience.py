@@ -97,6 +97,24 @@ def test_leaving_wakes_whoever_waits() -> None:
     assert [error.code for error in raised] == ["quota-exceeded"]
 
 
+def test_what_goes_through_wakes_those_that_were_told_to_come_much_later() -> None:
+    said = threading.Event()
+    woken = threading.Event()
+
+    def wait() -> None:
+        patience.wait(busy(retry_after_s=1000))
+        woken.set()
+
+    with Patience(100_000, lambda line: said.set()) as patience:
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert said.wait(20)
+        while not woken.wait(0.01):
+            assert thread.is_alive()
+            patience.succeeded()
+    thread.join(20)
+
+
 def test_a_connection_that_broke_is_made_anew_and_the_call_with_it(at_work: Doors) -> None:
     seen: list[Client] = []
 

@@ -26,6 +26,8 @@ _MENDED_BY_TIME = (Busy, ShuttingDown, StoreError, Unavailable)
 _DELAY_S, _DELAY_MAX_S = 0.1, 5.0
 #: However late it says: a place may be free sooner.
 _WAIT_MAX_S = 30.0
+#: Of those that wait, at each success.
+_WAKES = 2
 #: The same is not said more often.
 _SAY_AGAIN_S = 60.0
 
@@ -46,8 +48,8 @@ class Patience:
         self._limit_s = limit_s
         self._say = say
         self._clock = clock
-        self._ended = threading.Event()
-        self._lock = threading.Lock()
+        self._ended = False
+        self._turn = threading.Condition()
         self._refused_since: float | None = None
         self._refusals = 0
         self._said: dict[str, float] = {}
@@ -65,43 +67,52 @@ class Patience:
 
     def end(self) -> None:
         """Wakes all that wait: each gives up."""
-        self._ended.set()
+        with self._turn:
+            self._ended = True
+            self._turn.notify_all()
 
     def succeeded(self) -> None:
-        """Something went through: the time begins anew."""
-        with self._lock:
+        """Something went through: the time begins anew, and it is worth a try for others that wait."""
+        with self._turn:
             self._refused_since = None
             self._refusals = 0
+            # Each wakes so many more, until they are refused: what is free is taken at once, however late the daemon
+            # said, and where nothing is, not all of them ask in vain.
+            self._turn.notify(_WAKES)
 
     def wait(self, error: NdfdError) -> None:
         """Returns when to try again; raises the error when time does not mend it, has not mended it, or is up."""
-        if not time_may_mend(error) or self._ended.is_set():
-            raise error
-        delay_s = self._refused(error)
-        if delay_s is None or self._ended.wait(delay_s):
-            raise error
-
-    def _refused(self, error: NdfdError) -> float | None:
-        """Seconds to wait; None when no time is left."""
-        with self._lock:
+        with self._turn:
             now = self._clock()
-            if self._refused_since is None:
-                self._refused_since = now
-            left_s = self._refused_since + self._limit_s - now
-            delay_s = error.retry_after_s
-            if delay_s is None:
-                delay_s = min(_DELAY_S * 2**self._refusals, _DELAY_MAX_S)
-            self._refusals = min(self._refusals + 1, 16)
-            if left_s <= 0:
-                return None
-            told = self._said.get(error.code)
-            tell = told is None or now - told >= _SAY_AGAIN_S
-            if tell:
-                self._said[error.code] = now
+            if self._ended or not time_may_mend(error) or (delay_s := self._delay_s(error, now)) is None:
+                raise error
+            tell = self._is_news(error, now)
         if tell:
             self._say(f"ndfd: {one_line(error)}; trying again for up to {format_duration(round(self._limit_s, 3))}")
+        with self._turn:
+            if not self._ended:
+                self._turn.wait(delay_s)
+            if self._ended:
+                raise error
+
+    def _delay_s(self, error: NdfdError, now: float) -> float | None:
+        """Seconds to wait; None when no time is left."""
+        if self._refused_since is None:
+            self._refused_since = now
+        left_s = self._refused_since + self._limit_s - now
+        delay_s = error.retry_after_s
+        if delay_s is None:
+            delay_s = min(_DELAY_S * 2**self._refusals, _DELAY_MAX_S)
+        self._refusals = min(self._refusals + 1, 16)
         # The last try comes when the time is up, not a whole delay sooner.
-        return max(min(delay_s, _WAIT_MAX_S, left_s), 0.01)
+        return None if left_s <= 0 else max(min(delay_s, _WAIT_MAX_S, left_s), 0.01)
+
+    def _is_news(self, error: NdfdError, now: float) -> bool:
+        told = self._said.get(error.code)
+        if told is not None and now - told < _SAY_AGAIN_S:
+            return False
+        self._said[error.code] = now
+        return True
 
 
 class PatientConnection:

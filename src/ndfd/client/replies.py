@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,13 +17,16 @@ from ndfd.protocol.varlink_interfaces import Failed
 
 T = TypeVar("T")
 
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+_decoders_lock = threading.Lock()
+
 
 def decoded(reply: Reply, into: type[T], path: Path) -> T:
     """The reply of the daemon at `path`; the error that it names is raised, `ProtocolError` when it is malformed."""
     if reply.error is not None:
         raise _error(reply.error, reply.parameters)
     try:
-        return msgspec.json.decode(reply.parameters, type=into)
+        return _decoder(into).decode(reply.parameters)
     except msgspec.MsgspecError as error:
         raise ProtocolError(f"a reply of the daemon at {path} is malformed: {error}") from error
 
@@ -45,10 +49,20 @@ def take_descriptor(left: list[int], index: int | None) -> int:
     return left.pop(index)
 
 
+def _decoder(into: type[T]) -> msgspec.json.Decoder[T]:
+    # msgspec 0.22 looks into a class when it is first decoded, and keeps what it has found so far where other threads
+    # see it: two that begin with one class at the same moment end the process. A decoder that is made is for all.
+    with _decoders_lock:
+        decoder = _decoders.get(into)
+        if decoder is None:
+            decoder = _decoders[into] = msgspec.json.Decoder(into)
+        return decoder
+
+
 def _error(name: str, parameters: msgspec.Raw) -> NdfdError:
     if name.startswith("io.ndfd.") and name.endswith(".Failed"):
         try:
-            return msgspec.json.decode(parameters, type=Failed).error()
+            return _decoder(Failed).decode(parameters).error()
         except msgspec.MsgspecError as error:
             return ProtocolError(f"the daemon failed and its error is malformed: {error}")
     if name == "org.varlink.service.PermissionDenied":
