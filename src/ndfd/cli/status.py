@@ -84,9 +84,7 @@ def jobs(answer: JobsStatus) -> str:
         "cancelled": answer.cancelled,
     }
     text += "".join(f", {count} {how}" for how, count in ended.items() if count)
-    if answer.deliveries_due or answer.deliveries_failed:
-        text += f"; deliveries: {answer.deliveries_due} to be made, {answer.deliveries_failed} given up"
-    return text
+    return text + (f"; {answer.deliveries_failed} deliveries given up" if answer.deliveries_failed else "")
 
 
 def store(answer: JobsStatus) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ndfd.admission import JobLimits
+from ndfd.dispatch.hooks import Hook
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.store import Keep
 
@@ -28,8 +29,8 @@ class Policy:
     max_deadline_s: float = 3600.0
     #: What is kept of finished jobs.
     keep: Keep = field(default_factory=Keep)
-    #: Who is told of the end of each job that is submitted from now on.
-    hooks: tuple[str, ...] = ()
+    #: By name, who may be told of the ends of the jobs that are submitted from now on.
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
 
     def deadline_s(self, asked_s: float | None) -> float:
         """Seconds that a run gets."""

@@ -13,6 +13,8 @@ import msgspec
 from ndfd.admission import admit_job
 from ndfd.dispatch.audience import Audience
 from ndfd.dispatch.conversions import Pools
+from ndfd.dispatch.deliveries import WATCH_TARGET
+from ndfd.dispatch.hooks import hooks_for
 from ndfd.dispatch.incoming import Incoming
 from ndfd.dispatch.loop import Loop
 from ndfd.dispatch.pace import Pace
@@ -58,6 +60,8 @@ class JobService:
         self._pace = Pace()
         self._ends: Counter[JobEvent] = Counter()
         self._accepted = self._reused = self._refused = 0
+        #: What is asked to be cancelled, until the store says that it is: asked twice, it is counted once.
+        self._cancelling: set[str] = set()
         self._closing = False
         store.on_change(self._changed)
         store.on_forgotten(self._audience.forgotten)
@@ -109,13 +113,13 @@ class JobService:
         options: JobOptions,
         *,
         uid: int,
-        hooks: tuple[str, ...] = (),
         taken: TakenFile | None = None,
+        hooks: tuple[str, ...] | None = None,
     ) -> Submission:
         """Takes a document in: it is on the disk with its job when this returns. The descriptor stays the caller's.
 
-        `hooks` are told of its end beside those of all jobs; `taken` is the watched file that it is. `EmptyDocument`,
-        `DocumentTooLarge`, `PoolUnknown`, `QuotaExceeded`, `ShuttingDown`, and what the store raises.
+        `taken` is the watched file that it is, and `hooks` are those that may be told of its end, None for all.
+        `EmptyDocument`, `DocumentTooLarge`, `PoolUnknown`, `QuotaExceeded`, `ShuttingDown`, and what the store raises.
         """
         if self._closing:
             raise ShuttingDown("the daemon is stopping and takes no new jobs")
@@ -126,7 +130,10 @@ class JobService:
         try:
             self._admit(uid, size_bytes)
             with self._incoming.one_more(uid, size_bytes):
-                new = NewJob(uid, options, self._engine(), tuple(dict.fromkeys(policy.hooks + hooks)), taken)
+                targets = hooks_for(policy.hooks, uid, options.labels, hooks)
+                if taken is not None:
+                    targets += (f"{WATCH_TARGET}{taken.watch}",)
+                new = NewJob(uid, options, self._engine(), targets, taken)
                 submission = await self._store.submit(new, document_fd)
         except (QuotaExceeded, StorageFull):
             self._refused += 1
@@ -170,11 +177,11 @@ class JobService:
 
     async def cancel(self, job_id: str, viewer_uid: int | None) -> Job:
         """Ends it, and its worker; the same again for one that is cancelled. `JobUnknown`, `JobStateConflict`."""
-        began = self._store.now()
-        job = await self._store.cancel(job_id, viewer_uid)
-        if job.finished_at is not None and job.finished_at >= began:
-            self._count(job, JobEvent.CANCELLED)
-        return job
+        self._cancelling.add(job_id)
+        try:
+            return await self._store.cancel(job_id, viewer_uid)
+        finally:
+            self._cancelling.discard(job_id)
 
     async def retry(self, job_id: str, viewer_uid: int | None) -> Job:
         """Has it run anew; `JobUnknown`, `JobStateConflict`, and `QuotaExceeded` as for a new one."""
@@ -198,6 +205,9 @@ class JobService:
     def _changed(self, job: Job) -> None:
         self._loop.changed(job)
         self._audience.changed(job)
+        if job.state is JobState.CANCELLED and job.id in self._cancelling:
+            self._cancelling.discard(job.id)
+            self._count(job, JobEvent.CANCELLED)
 
     def _turned(self, run: Run) -> None:
         self._audience.turned(run.job)

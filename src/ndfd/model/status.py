@@ -91,8 +91,7 @@ class JobsStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     recovered: int
     #: Seconds that the first of those that wait has waited.
     oldest_queued_s: float | None = None
-    #: Deliveries that are still to be made, and those that were given up.
-    deliveries_due: int = 0
+    #: Deliveries of ends of jobs that were given up since the start.
     deliveries_failed: int = 0
 
 

@@ -247,20 +247,22 @@ class Commits:
                 # Whether it still is: somebody may have sent the same bytes anew since.
                 self._damaged.update(outcome.work.damaged)
         # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.
-        with contextlib.suppress(sqlite3.Error, OSError):
-            while self._damaged:
-                digest = next(iter(self._damaged))
+        for digest in tuple(self._damaged):
+            with contextlib.suppress(OSError):
                 if not self._spool.is_sound(digest):
                     self._spool.unlink(digest)
                 self._damaged.remove(digest)
+        with contextlib.suppress(sqlite3.Error):
             self._remove_unnamed()
 
     def _remove_unnamed(self) -> None:
         with self._pin_lock:
-            while self._unnamed and not self._pins:
-                digest = next(iter(self._unnamed))
+            for digest in () if self._pins else tuple(self._unnamed):
                 if self._connected().execute(QUERIES["blob"], (digest,)).fetchone() is None:
-                    self._spool.unlink(digest)
+                    try:
+                        self._spool.unlink(digest)
+                    except OSError:
+                        continue
                     self._reached(Step.UNLINKED)
                 self._unnamed.remove(digest)
 

@@ -178,8 +178,8 @@ def _jobs(jobs: JobsStatus) -> Iterator[Metric]:
     yield _gauge("ndfd_job_oldest_queued_seconds", oldest, jobs.oldest_queued_s or 0.0)
     yield _gauge("ndfd_store_spool_bytes", "Documents and results on the disk.", jobs.spool_bytes)
     yield _gauge("ndfd_store_free_bytes", "What is left on the disk of the store.", jobs.free_bytes)
-    yield _gauge("ndfd_job_deliveries_due", "Deliveries of ended jobs that are still to be made.", jobs.deliveries_due)
-    yield _gauge("ndfd_job_deliveries_failed", "Those that were given up.", jobs.deliveries_failed)
+    given_up = "Deliveries of ends of jobs that were given up since the start."
+    yield _gauge("ndfd_job_deliveries_failed", given_up, jobs.deliveries_failed)
 
 
 def _of_workers(status: DaemonStatus) -> Iterator[Metric]:
