@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from ndfd import platform
 from ndfd.cli import doctor_findings
 from ndfd.cli.doctor import summary
 from ndfd.cli.doctor_confinement import confinement
-from ndfd.cli.doctor_host import host, socket_folder
+from ndfd.cli.doctor_folders import socket_folder, state_folder
+from ndfd.cli.doctor_host import host
+from ndfd.config.job_settings import StorageSettings
 from ndfd.config.settings import NetworkSettings, SwarmSettings
 from ndfd.errors import SandboxIncomplete, WorkerStartFailed
 from ndfd.model.checkup import Check, Verdict, worst
@@ -146,6 +149,25 @@ def test_the_socket_folder_must_be_one_in_which_sockets_can_be_made(tmp_path: Pa
     assert "is no folder" in socket_folder(tmp_path / "file" / "run").text
     assert "too long" in socket_folder(tmp_path / ("x" * 100)).text
     assert {socket_folder(tmp_path / each).verdict for each in ("file/run", "x" * 100)} == {Verdict.FAILURE}
+
+
+def test_the_state_folder_must_be_on_a_disk_with_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = state_folder(tmp_path / "state", StorageSettings(keep_free=0))
+    assert (check.verdict, check.text.split(",")[0]) == (Verdict.OK, f"{tmp_path}/state")
+    full = state_folder(tmp_path, StorageSettings(keep_free=2**53 - 1))
+    assert full.verdict is Verdict.FAILURE
+    assert "are free" in full.text
+    (tmp_path / "file").touch()
+    assert "is no folder" in state_folder(tmp_path / "file", StorageSettings()).text
+    for kind, verdict in (("tmpfs", Verdict.WARNING), ("nfs4", Verdict.FAILURE), (None, Verdict.OK)):
+        monkeypatch.setattr(platform, "file_system", lambda _, kind=kind: kind)
+        assert state_folder(tmp_path, StorageSettings(keep_free=0)).verdict is verdict
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_type_of_a_file_system_is_that_of_the_nearest_mount() -> None:
+    assert platform.file_system(Path("/proc/self")) == "proc"
+    assert platform.file_system(Path("/")) not in (None, "proc")
 
 
 def test_the_verdict_on_all_is_the_worst_and_the_summary_counts() -> None:

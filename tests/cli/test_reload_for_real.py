@@ -16,7 +16,8 @@ def test_a_daemon_takes_what_is_sound_and_serves_on_when_it_is_not(
     file = etc / "config.toml"
     file.write_text("[swarm]\nworkers = 1\n")
     socket = tmp_path / "s" / "ndfd.sock"
-    process = start("run", "--service", "--set", f"network.socket_dir={socket.parent}", stderr=subprocess.DEVNULL)
+    places = (f"network.socket_dir={socket.parent}", f"storage.state_dir={tmp_path / 'state'}")
+    process = start("run", "--service", "--set", places[0], "--set", places[1], stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     assert str(socket) in process.stdout.readline().decode()
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ndfd.cli.status import duration, memory, work
+from ndfd.cli.status import duration, head, memory, work
 from ndfd.cli.status_table import print_status
-from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
+from ndfd.model.status import DaemonStatus, EngineStatus, JobsStatus, PoolStatus, WorkerState, WorkerStatus
 from tests.cli.conftest import Ndfd
 from tests.server.doors import Doors
 
@@ -112,3 +112,15 @@ def test_durations_read_well(seconds: float, text: str) -> None:
 
 def test_memory_is_in_decimal_megabytes() -> None:
     assert memory(123_400_000) == "123 MB"
+
+
+def test_jobs_and_their_store_are_told_where_the_daemon_keeps_any() -> None:
+    told = JobsStatus(
+        "/var/lib/ndfd", 7, 2, 40, 1, 0, 3, 12_000_000, 5_000_000_000, 2, oldest_queued_s=75.0, deliveries_failed=1
+    )
+    facts = dict(head(status(jobs=told)))
+    assert facts["jobs"] == (
+        "7 queued (the first for 1m15s), 2 running, 40 succeeded, 1 failed, 3 cancelled; 1 deliveries given up"
+    )
+    assert facts["store"] == "/var/lib/ndfd: 12 MB kept, 5000 MB free; 2 jobs resumed at the start"
+    assert not {"jobs", "store"} & dict(head(status())).keys()

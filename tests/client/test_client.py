@@ -22,7 +22,8 @@ from ndfd.errors import (
 )
 from ndfd.model.conversion import ConvertOptions, OutputFormat, PageReport
 from ndfd.model.document import PageStatus
-from tests.server.doors import LIMITS, Doors, open_descriptors, sealed_result
+from tests.server.doors import LIMITS, Doors, open_descriptors
+from tests.server.results import sealed_result
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def running(root: Path, text: str, *arguments: str, program: str = "ndfd", **var
     command = [sys.executable, "-m", program, "run", "--service", "--config-dir", str(root / "etc"), *arguments]
     with (root / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--set", f"network.socket_dir={root / 'run'}"],
+            [*command, "--set", f"network.socket_dir={root / 'run'}", "--set", f"storage.state_dir={root / 'state'}"],
             env=environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

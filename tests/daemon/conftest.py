@@ -42,7 +42,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[subprocess.Popen[bytes]] = []
 
     def popen(**variables: str) -> subprocess.Popen[bytes]:
-        settings = {"NDFD_NETWORK__SOCKET_DIR": str(tmp_path / "run"), "NDFD_SWARM__WORKERS": "1", **variables}
+        settings = {
+            "NDFD_NETWORK__SOCKET_DIR": str(tmp_path / "run"),
+            "NDFD_STORAGE__STATE_DIR": str(tmp_path / "state"),
+            "NDFD_SWARM__WORKERS": "1",
+            **variables,
+        }
         process = subprocess.Popen(
             [sys.executable, "-m", "ndfd", "run"],
             env=environment(**settings),

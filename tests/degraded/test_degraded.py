@@ -119,6 +119,7 @@ def ndfd(scene: Scene, place: Path, *arguments: str, **variables: str) -> subpro
         pytest.skip("needs root")
     own = {
         "NDFD_NETWORK__SOCKET_DIR": str(place / "run"),
+        "NDFD_STORAGE__STATE_DIR": str(place / "state"),
         "NDFD_SWARM__WORKERS": "1",
         "NDFD_CONFIG_DIR": str(place),
         "XDG_CONFIG_HOME": str(place),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import enum
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ def idl_type(annotation: Any, found: dict[str, type]) -> str:
         return "?" + idl_type(inner, found)
     if origin is tuple:
         return "[]" + idl_type(typing.get_args(annotation)[0], found)
-    if origin is dict:
+    if origin in (dict, collections.abc.Mapping):
         return "[string]" + idl_type(typing.get_args(annotation)[1], found)
     if annotation in _PRIMITIVES:
         return _PRIMITIVES[annotation]

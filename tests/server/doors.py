@@ -11,17 +11,15 @@ import socket
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from ndfd import platform
 from ndfd.admission import Limits
 from ndfd.errors import NdfdError, error_from_code
 from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadReport, Setting
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import ConvertOptions, PageReport
 from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
-from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.access import ACCESS, Rule
@@ -31,15 +29,10 @@ from ndfd.server.http_door import HttpDoor, HttpDoorLimits
 from ndfd.server.methods import Daemon, Methods, OnPage
 from ndfd.server.occupancy import Held
 from ndfd.server.varlink_door import VarlinkDoor
+from tests.server.jobs_in_memory import JobsInMemory
+from tests.server.results import SANDBOX, Result, sealed_result
 
 LIMITS = Limits(document_max_bytes=32 * 1024 * 1024, conversions_max=8, conversions_per_user_max=6)
-
-
-class Result(NamedTuple):
-    """What `ndfd.server.methods.Converted` asks for."""
-
-    report: ConversionReport
-    fd: int
 
 
 class ScriptedConversions:
@@ -135,33 +128,6 @@ class ScriptedConfigurations:
         return Configuration(1, "c0ffee", 1.7e9, (Setting("swarm.workers", origin, "4"),), ("/etc/ndfd/config.toml",))
 
 
-#: What confines the workers behind these doors: all but one measure.
-SANDBOX = Sandbox(
-    no_new_privs=True,
-    dumpable=False,
-    seccomp=2,
-    calls=22,
-    landlock_abi=7,
-    denied=("open: EACCES", "socket: killed"),
-    missing=("mdwe",),
-)
-
-
-def sealed_result(content: bytes, options: ConvertOptions, pages: int = 1) -> Result:
-    """A result as the pool gives it."""
-    fd = platform.memfd("result")
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-    platform.seal(fd)
-    return Result(
-        ConversionReport(
-            pages, 1, 0, options.format.media_type, len(content), 0.25, 4096, sandbox=SANDBOX.confinement(verified=True)
-        ),
-        fd,
-    )
-
-
 class Doors:
     """A daemon's doors without the daemon. Everything of it runs in its own thread's event loop."""
 
@@ -179,7 +145,8 @@ class Doors:
         self.pools = (PoolStatus("default", "extractor", 1, 1, 0), PoolStatus("bulk", "extractor", 0, 4, 2))
         self.configurations = ScriptedConfigurations()
         self.crashes: list[CrashReport] = []
-        self.daemon = Daemon(self.status, self.configurations, lambda: tuple(self.crashes))
+        self.jobs = JobsInMemory()
+        self.daemon = Daemon(self.status, self.configurations, lambda: tuple(self.crashes), jobs=self.jobs)
         self.occupancy = self.daemon.occupancy
         self.serving = Serving(self.generation(1, limits, door=door))
         service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)

@@ -16,13 +16,22 @@ from ndfd.client import Client
 from ndfd.errors import ConfigError, NotPermitted
 from ndfd.platform import Peer as LocalPeer
 from ndfd.protocol.varlink_interfaces import (
+    BACKUP,
+    CANCEL_JOB,
     CONVERT,
+    FORGET_JOB,
     GET_CONFIGURATION,
     GET_CRASHES,
+    GET_JOB,
+    GET_JOB_RESULT,
     GET_STATUS,
+    LIST_JOBS,
     METHODS,
     RELOAD,
     RENEW_WORKERS,
+    RETRY_JOB,
+    SUBMIT,
+    WATCH_JOBS,
 )
 from ndfd.server.access import ACCESS, REMOTE, administrators, any_caller, check_access
 from ndfd.server.occupancy import Held
@@ -39,6 +48,11 @@ ASKED = {
     GET_CONFIGURATION: {},
     RELOAD: {"dry_run": True},
     RENEW_WORKERS: {},
+    SUBMIT: DOCUMENT,
+    LIST_JOBS: {},
+    WATCH_JOBS: {"ids": ["none"]},
+    BACKUP: {"fd": 0},
+    **{method: {"id": "none"} for method in (GET_JOB, GET_JOB_RESULT, CANCEL_JOB, RETRY_JOB, FORGET_JOB)},
 }
 
 
@@ -80,6 +94,11 @@ def test_what_is_no_call_is_answered_with_the_generation(doors: Doors) -> None:
         ("GET", "/v1/configuration", 200),
         ("POST", "/v1/reload?dry_run=true", 200),
         ("POST", "/v1/convert", 200),
+        ("POST", "/v1/jobs", 201),
+        ("GET", "/v1/jobs", 200),
+        ("DELETE", "/v1/jobs/none", 404),
+        ("GET", "/v1/jobs/none/events", 404),
+        ("POST", "/v1/jobs/none/result", 405),
         ("POST", "/v1/convert?name=fail:worker-crashed", 500),
         ("POST", "/v1/convert?name=fault", 500),
         ("POST", "/v1/convert?format=papyrus", 400),

@@ -57,7 +57,7 @@ def test_each_operation_has_described_responses_with_content_by_media_type(
             assert set(content) <= {"schema"}
     for parameter in operation.get("parameters", ()):
         assert {"name", "in", "description", "schema"} <= set(parameter)
-        assert parameter["in"] in ("query", "header")
+        assert parameter["in"] in ("query", "header", "path")
 
 
 def test_operations_have_names_of_their_own() -> None:

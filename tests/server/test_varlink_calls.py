@@ -182,6 +182,7 @@ def test_an_error_carries_its_code_hint_and_page(doors: Doors) -> None:
             "InvalidParameter",
             {"parameter": "format"},
         ),
+        (CONVERT, {**INLINE, "deadline_ms": 10**400}, "InvalidParameter", {"parameter": "deadline_ms"}),
         (CONVERT, {**INLINE, "colour": 1}, "InvalidParameter", {"parameter": "colour"}),
         (GET_STATUS, {"colour": 1}, "InvalidParameter", {"parameter": "colour"}),
         (

@@ -35,15 +35,19 @@ class Peer:
 
     def reply(self) -> dict[str, Any]:
         """The next reply; AssertionError at the end of the stream."""
+        reply = json.loads(self.raw_reply())
+        assert isinstance(reply, dict)
+        return reply
+
+    def raw_reply(self) -> bytes:
+        """The next reply as it came, without its NUL."""
         while b"\0" not in self._data:
             data, descriptors, _, _ = socket.recv_fds(self.sock, 65536, 16)
             assert data, f"the door closed, with {self._data!r} left"
             self._data += data
             self.descriptors += descriptors
         message, _, self._data = self._data.partition(b"\0")
-        reply = json.loads(message)
-        assert isinstance(reply, dict)
-        return reply
+        return message
 
     def ask(
         self,

@@ -282,7 +282,9 @@ def _settings(config: Path) -> Settings:
 @contextlib.contextmanager
 def _daemon(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NDFD_")}
-    arguments = ["--config-dir", str(folder / "etc"), "--service", "--set", f"network.socket_dir={folder / 'run'}"]
+    arguments = ["--config-dir", str(folder / "etc"), "--service"]
+    for place in (f"network.socket_dir={folder / 'run'}", f"storage.state_dir={folder / 'state'}"):
+        arguments += ["--set", place]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ndfd", "run", *arguments],

@@ -10,7 +10,7 @@ from ndfd.errors import DamagedDocument
 from ndfd.model.conversion import ConversionReport, OutputFormat
 from ndfd.model.measures import MEASURES
 from ndfd.model.sandbox import Sandbox
-from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
+from ndfd.model.status import DaemonStatus, EngineStatus, JobsStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.telemetry.metrics import Metrics
 
 
@@ -67,6 +67,21 @@ def test_what_confines_the_workers_and_what_is_missing_is_told_once_it_is_measur
     assert found["ndfd_sandbox_missing{mdwe}"] == 1
     assert found["ndfd_sandbox_missing{landlock}"] == 0
     assert sum(name.startswith("ndfd_sandbox_missing") for name in found) == len(MEASURES)
+
+
+def test_jobs_are_told_by_state_where_the_daemon_keeps_any() -> None:
+    assert not [name for name in samples(Metrics(status)) if name.startswith(("ndfd_job", "ndfd_store"))]
+    jobs = JobsStatus("/var/lib/ndfd", 7, 2, 40, 1, 0, 3, 12, 99, 0, oldest_queued_s=2.5, deliveries_failed=4)
+    found = samples(Metrics(lambda: msgspec.structs.replace(status(), jobs=jobs)))
+    assert {state: found[f"ndfd_jobs{{{state}}}"] for state in ("queued", "running", "succeeded", "cancelled")} == {
+        "queued": 7,
+        "running": 2,
+        "succeeded": 40,
+        "cancelled": 3,
+    }
+    assert found["ndfd_job_oldest_queued_seconds"] == 2.5
+    assert (found["ndfd_store_spool_bytes"], found["ndfd_store_free_bytes"]) == (12, 99)
+    assert found["ndfd_job_deliveries_failed"] == 4
 
 
 def test_the_build_says_what_runs() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 from ndfd import __version__, platform
 from ndfd.cli.doctor_confinement import GROUP as CONFINEMENT
 from ndfd.cli.doctor_confinement import confinement
-from ndfd.cli.doctor_host import host, socket_folder
+from ndfd.cli.doctor_folders import GROUP as FOLDERS
+from ndfd.cli.doctor_folders import socket_folder, state_folder
+from ndfd.cli.doctor_host import host
 from ndfd.cli.endings import one_line
 from ndfd.cli.options import Sources
 from ndfd.cli.status import confined, duration
@@ -18,7 +20,7 @@ from ndfd.client import Client
 from ndfd.client.private import PrivateDaemon
 from ndfd.config.context import Context
 from ndfd.config.load import Reading, read
-from ndfd.config.places import default_socket_dir
+from ndfd.config.places import default_socket_dir, default_state_dir
 from ndfd.config.settings import Settings
 from ndfd.errors import ConfigError, NdfdError, NotPermitted, Unavailable
 from ndfd.model.checkup import Check, Verdict
@@ -81,6 +83,8 @@ def of_host(sources: Sources) -> Findings:
     checks += host(platform.host(), workers, settings.swarm, settings.network, time.time())
     folder = settings.network.socket_dir
     checks.append(socket_folder(default_socket_dir() if folder == "auto" else folder))
+    if settings.jobs.enabled:
+        checks += _state(settings)
     if problem is not None:
         checks.append(problem)
     if reading is not None:
@@ -88,6 +92,14 @@ def of_host(sources: Sources) -> Findings:
     checks += misfits
     checks.append(_daemon())
     return Findings(tuple(checks), None if status is None else status.sandbox)
+
+
+def _state(settings: Settings) -> Iterator[Check]:
+    folder = settings.storage.state_dir
+    try:
+        yield state_folder(default_state_dir() if folder == "auto" else folder, settings.storage)
+    except ConfigError as error:
+        yield Check(FOLDERS, "state folder", Verdict.FAILURE, error.message, error.hint)
 
 
 def _context(sources: Sources) -> tuple[Context | None, Check | None]:

@@ -1,13 +1,9 @@
-"""What `ndfd doctor` says of the machine, of the limits around the daemon, and of its folder."""
+"""What `ndfd doctor` says of the machine, and of the limits around the daemon."""
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterator
-from pathlib import Path
 
-from ndfd.config.places import VARLINK_SOCKET
 from ndfd.config.quantities import format_size
 from ndfd.config.settings import NetworkSettings, SwarmSettings
 from ndfd.model.checkup import Check, Verdict
@@ -19,9 +15,6 @@ GROUP = "host"
 _OF_DAEMON, _OF_WORKER, _OF_CONVERSION = 64, 2, 2
 #: Processes beside the workers: the daemon with its threads, the zygote, and those that measure.
 _BESIDE_WORKERS = 32
-#: Of struct sockaddr_un, without the byte that ends it; the daemon makes each socket under its name and a suffix first.
-_SOCKET_PATH_MAX_BYTES = 107
-_SUFFIX_BYTES = len(".4194304")
 #: Before the first release of ndfd: a clock that says so was never set.
 _RELEASED_AT = 1_767_225_600.0
 
@@ -93,31 +86,6 @@ def _clock(found: Host, now: float) -> Check:
         text = "set, but not kept right by a time service, as far as the kernel knows"
         return Check(GROUP, "clock", Verdict.OK, text)
     return Check(GROUP, "clock", Verdict.OK, "kept right by a time service" if found.clock_synchronized else "set")
-
-
-def socket_folder(folder: Path) -> Check:
-    """Whether a daemon of this user can make its sockets there. Nothing is made."""
-    name = "socket folder"
-    if len(os.fsencode(folder / VARLINK_SOCKET)) + _SUFFIX_BYTES > _SOCKET_PATH_MAX_BYTES:
-        return Check(GROUP, name, Verdict.FAILURE, f"{folder}: the path is too long for a socket", _elsewhere())
-    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
-    try:
-        status = there.stat()
-    except OSError as error:
-        return Check(GROUP, name, Verdict.FAILURE, f"{there}: {error.strerror}", _elsewhere())
-    if not stat.S_ISDIR(status.st_mode):
-        return Check(GROUP, name, Verdict.FAILURE, f"{there} is no folder", _elsewhere())
-    if there == folder and status.st_uid not in (os.geteuid(), 0):
-        return Check(GROUP, name, Verdict.FAILURE, f"{folder} belongs to user {status.st_uid}", _elsewhere())
-    if not os.access(there, os.W_OK | os.X_OK):
-        what = "nothing can be made in" if there == folder else "it is not there and cannot be made in"
-        advice = f"run this as the daemon's user, or {_elsewhere()}"
-        return Check(GROUP, name, Verdict.FAILURE, f"{folder}: {what} {there}", advice)
-    return Check(GROUP, name, Verdict.OK, f"{folder}" if there == folder else f"{folder}, which the daemon makes")
-
-
-def _elsewhere() -> str:
-    return "name another with [network] socket_dir"
 
 
 def _gigabytes(size_bytes: int) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from ndfd.cli.options import socket_option
 from ndfd.model.sandbox import Sandbox
-from ndfd.model.status import DaemonStatus, WorkerState, WorkerStatus
+from ndfd.model.status import DaemonStatus, JobsStatus, WorkerState, WorkerStatus
 
 
 @click.command(short_help="Show the running daemon and its workers.")
@@ -68,6 +68,29 @@ def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
         "conversions",
         f"{answer.succeeded} succeeded, {answer.failed} failed, {answer.pages} pages, {answer.queued} waiting",
     )
+    if answer.jobs is not None:
+        yield "jobs", jobs(answer.jobs)
+        yield "store", store(answer.jobs)
+
+
+def jobs(answer: JobsStatus) -> str:
+    """How many jobs there are, and how they stand."""
+    waited = "" if answer.oldest_queued_s is None else f" (the first for {duration(answer.oldest_queued_s)})"
+    text = f"{answer.queued} queued{waited}, {answer.running} running"
+    ended = {
+        "succeeded": answer.succeeded,
+        "failed": answer.failed,
+        "quarantined": answer.quarantined,
+        "cancelled": answer.cancelled,
+    }
+    text += "".join(f", {count} {how}" for how, count in ended.items() if count)
+    return text + (f"; {answer.deliveries_failed} deliveries given up" if answer.deliveries_failed else "")
+
+
+def store(answer: JobsStatus) -> str:
+    """Where jobs are kept, and what that takes."""
+    text = f"{answer.state_dir}: {memory(answer.spool_bytes)} kept, {memory(answer.free_bytes)} free"
+    return text + (f"; {answer.recovered} jobs resumed at the start" if answer.recovered else "")
 
 
 def confined(sandbox: Sandbox | None) -> str:

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
 from ndfd.client.connection import Connection, close_all
 from ndfd.client.conversion import Conversion
 from ndfd.client.documents import Document, document_descriptor, document_name
-from ndfd.errors import NdfdError, NotPermitted, ProtocolError, error_from_code
+from ndfd.client.replies import closing_left, decoded, take_descriptor
+from ndfd.errors import ProtocolError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
+from ndfd.model.jobs import BackupReport, Job, JobChange, JobOptions, JobPage, JobQuery, Submission
 from ndfd.model.status import DaemonStatus, RenewReport
 from ndfd.protocol import varlink_interfaces
 from ndfd.protocol.varlink import Call, Reply, encode_parameters
 from ndfd.protocol.varlink_interfaces import (
     Convert,
     ConvertReply,
-    Failed,
     ReplyKind,
     ServiceInfo,
     Source,
@@ -36,6 +36,8 @@ T = TypeVar("T")
 ANSWER_TIMEOUT_S = 10.0
 #: A reload may start new workers first.
 RELOAD_TIMEOUT_S = 120.0
+#: What is asked of a job may wait for the disk, which writes the documents that came before.
+STORE_TIMEOUT_S = 60.0
 
 
 class Client:
@@ -139,7 +141,7 @@ class Client:
             format=options.format,
             name=options.name or document_name(document),
             password=options.password,
-            deadline_ms=None if options.deadline_s is None else max(1, round(options.deadline_s * 1000)),
+            deadline_ms=_milliseconds(options.deadline_s),
             reply=ReplyKind.DESCRIPTOR,
             pool=options.pool,
         )
@@ -158,21 +160,121 @@ class Client:
                     return result
         raise ProtocolError("the daemon's last reply holds no result")
 
+    def submit(
+        self, document: Document, options: JobOptions | None = None, timeout_s: float | None = None
+    ) -> Submission:
+        """Hands one document over as a job; at the return, document and job are on the daemon's disk.
+
+        The same work, or the same `key` with the same work, gives the job that there is. `QuotaExceeded` and
+        `StorageFull` say when to try again (`retry_after_s`); `KeyReused` when the key belongs to other work.
+        """
+        options = options or JobOptions()
+        convert = options.convert
+        parameters = varlink_interfaces.Submit(
+            document=Source(fd=0),
+            format=convert.format,
+            name=convert.name or document_name(document),
+            password=convert.password,
+            deadline_ms=_milliseconds(convert.deadline_s),
+            pool=convert.pool,
+            priority=options.priority or None,
+            key=options.key,
+            labels=dict(options.labels) or None,
+        )
+        with document_descriptor(document) as fd:
+            reply = self._ask(varlink_interfaces.SUBMIT, parameters, varlink_interfaces.SubmitReply, timeout_s, (fd,))
+        return Submission(reply.job, reply.reused)
+
+    def job(self, job_id: str, timeout_s: float | None = STORE_TIMEOUT_S) -> Job:
+        """One job. `JobUnknown` when there is none of this id, or it is another user's."""
+        asked = varlink_interfaces.GetJob(job_id)
+        return self._ask(varlink_interfaces.GET_JOB, asked, varlink_interfaces.GetJobReply, timeout_s).job
+
+    def job_history(self, job_id: str, timeout_s: float | None = STORE_TIMEOUT_S) -> tuple[JobChange, ...]:
+        """What has happened to a job, oldest first."""
+        asked = varlink_interfaces.GetJob(job_id, history=True)
+        reply = self._ask(varlink_interfaces.GET_JOB, asked, varlink_interfaces.GetJobReply, timeout_s)
+        return reply.history or ()
+
+    def jobs(self, query: JobQuery | None = None, timeout_s: float | None = STORE_TIMEOUT_S) -> JobPage:
+        """Jobs that fit the query, newest first: the caller's own, for administrators everybody's."""
+        query = query or JobQuery()
+        asked = varlink_interfaces.ListJobs(
+            states=query.states or None,
+            labels=dict(query.labels) or None,
+            uid=query.uid,
+            cursor=query.cursor,
+            limit=query.limit,
+        )
+        reply = self._ask(varlink_interfaces.LIST_JOBS, asked, varlink_interfaces.ListJobsReply, timeout_s)
+        return JobPage(reply.jobs, reply.cursor)
+
+    def watch(self, job_ids: Sequence[str], on_change: Callable[[Job], None], timeout_s: float | None = None) -> None:
+        """Returns when all these jobs have ended.
+
+        `on_change` is called in this thread with each of them as it is now, and then for each change and each page.
+        `timeout_s` is the longest silence of the daemon, None for no limit: a job may wait as long as it must.
+        """
+        call = Call(
+            varlink_interfaces.WATCH_JOBS,
+            encode_parameters(varlink_interfaces.WatchJobs(tuple(job_ids))),
+            more=True,
+        )
+        with contextlib.closing(self._connection.call(call, (), timeout_s)) as replies:
+            for reply, descriptors in replies:
+                close_all(descriptors)
+                if (job := self._decode(reply, varlink_interfaces.WatchJobsReply).job) is not None:
+                    on_change(job)
+
+    def result(self, job_id: str, timeout_s: float | None = None) -> Conversion:
+        """What a job that has succeeded gave.
+
+        `JobNotFinished` when it has not ended, else the error that it ended in, `JobCancelled` among them.
+        """
+        asked = varlink_interfaces.GetJobResult(job_id, ReplyKind.DESCRIPTOR)
+        call = Call(varlink_interfaces.GET_JOB_RESULT, encode_parameters(asked))
+        ((reply, descriptors),) = self._connection.call(call, (), timeout_s)
+        with closing_left(descriptors) as left:
+            answer = self._decode(reply, varlink_interfaces.JobResultReply)
+            if answer.job.report is None:
+                raise ProtocolError("the daemon's reply holds no report")
+            return Conversion(answer.job.report, take_descriptor(left, answer.fd), answer.generation)
+
+    def cancel(self, job_id: str, timeout_s: float | None = STORE_TIMEOUT_S) -> Job:
+        """Ends a job that waits or runs; `JobStateConflict` when it has ended otherwise."""
+        return self._change(varlink_interfaces.CANCEL_JOB, job_id, timeout_s)
+
+    def retry(self, job_id: str, timeout_s: float | None = STORE_TIMEOUT_S) -> Job:
+        """Has a job that failed, was quarantined or cancelled run anew; `JobStateConflict` for any other."""
+        return self._change(varlink_interfaces.RETRY_JOB, job_id, timeout_s)
+
+    def forget(self, job_id: str, timeout_s: float | None = STORE_TIMEOUT_S) -> None:
+        """Erases a job that has ended, with its document and its result; `JobStateConflict` before its end."""
+        asked = varlink_interfaces.OneJob(job_id)
+        self._ask(varlink_interfaces.FORGET_JOB, asked, varlink_interfaces.ForgetJobReply, timeout_s)
+
+    def backup(self, fd: int, timeout_s: float | None = None) -> BackupReport:
+        """Has all jobs, documents and results written to a file or a pipe open for writing; for administrators."""
+        asked = varlink_interfaces.Backup(0)
+        return self._ask(varlink_interfaces.BACKUP, asked, varlink_interfaces.BackupReply, timeout_s, (fd,)).report
+
     def _take(
         self,
         reply: Reply,
         descriptors: tuple[int, ...],
         on_page: Callable[[PageReport], None] | None,
     ) -> Conversion | None:
-        with _closing_left(list(descriptors)) as left:
+        with closing_left(descriptors) as left:
             answer = self._decode(reply, ConvertReply)
             if answer.report is not None:
-                if answer.fd is None or not 0 <= answer.fd < len(left):
-                    raise ProtocolError("the daemon's reply holds no descriptor")
-                return Conversion(answer.report, left.pop(answer.fd), answer.generation)
+                return Conversion(answer.report, take_descriptor(left, answer.fd), answer.generation)
             if answer.page is not None and on_page is not None:
                 on_page(answer.page)
             return None
+
+    def _change(self, method: str, job_id: str, timeout_s: float | None) -> Job:
+        asked = varlink_interfaces.OneJob(job_id)
+        return self._ask(method, asked, varlink_interfaces.JobReply, timeout_s).job
 
     def _ask(
         self,
@@ -180,45 +282,17 @@ class Client:
         parameters: msgspec.Struct,
         into: type[T],
         timeout_s: float | None,
+        descriptors: tuple[int, ...] = (),
     ) -> T:
         call = Call(method, encode_parameters(parameters))
-        answers = list(self._connection.call(call, (), timeout_s))
-        for _, descriptors in answers:
-            close_all(descriptors)
+        answers = list(self._connection.call(call, descriptors, timeout_s))
+        for _, received in answers:
+            close_all(received)
         return self._decode(answers[-1][0], into)
 
     def _decode(self, reply: Reply, into: type[T]) -> T:
-        if reply.error is not None:
-            raise _error(reply.error, reply.parameters)
-        try:
-            return msgspec.json.decode(reply.parameters, type=into)
-        except msgspec.MsgspecError as error:
-            raise ProtocolError(f"a reply of the daemon at {self._connection.path} is malformed: {error}") from error
+        return decoded(reply, into, self._connection.path)
 
 
-@contextlib.contextmanager
-def _closing_left(descriptors: list[int]) -> Iterator[list[int]]:
-    try:
-        yield descriptors
-    finally:
-        for fd in descriptors:
-            os.close(fd)
-
-
-def _error(name: str, parameters: msgspec.Raw) -> NdfdError:
-    """The error that a reply names."""
-    if name.startswith("io.ndfd.") and name.endswith(".Failed"):
-        try:
-            failed = msgspec.json.decode(parameters, type=Failed)
-        except msgspec.MsgspecError as error:
-            return ProtocolError(f"the daemon failed and its error is malformed: {error}")
-        known = error_from_code(failed.code, failed.message, hint=failed.hint, page=failed.page, details=failed.details)
-        known.generation = failed.generation
-        return known
-    if name == "org.varlink.service.PermissionDenied":
-        return NotPermitted("this user may not call the daemon's method")
-    said: Any = bytes(parameters).decode("utf-8", "replace")
-    return ProtocolError(
-        f"the daemon refuses the call: {name} {said}",
-        hint="client and daemon may be of different versions",
-    )
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else max(1, round(seconds * 1000))

@@ -76,8 +76,14 @@ class Context:
         return dataclasses.replace(self, system_dir=None, user_file=None, local_file=None, env=None)
 
     def private(self, folder: Path) -> Context:
-        """For a daemon that one program keeps for itself in a folder: without files, and reached nowhere else."""
-        flags = (f"network.socket_dir={folder}", "network.bind_address=off", "logging.output=stderr")
+        """For a daemon that one program keeps for itself in a folder: without files, reached nowhere else, and without
+        jobs, for nobody would be there to fetch their results."""
+        flags = (
+            f"network.socket_dir={folder}",
+            "network.bind_address=off",
+            "logging.output=stderr",
+            "jobs.enabled=false",
+        )
         return dataclasses.replace(self.without_files(), flags=(*self.flags, *flags))
 
     def files(self) -> tuple[Path, ...]:

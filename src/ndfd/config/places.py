@@ -1,4 +1,4 @@
-"""Where the daemon's sockets lie, for the daemon that makes them and the client that looks for them.
+"""Where the daemon's sockets and its state lie, for the daemon that makes them and the commands that look for them.
 
 This module imports nothing of pydantic: a client finds a daemon without the 100 ms that importing the settings takes.
 """
@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from ndfd import platform
+from ndfd.errors import ConfigError
 
 #: Names of the sockets in the socket folder.
 VARLINK_SOCKET = "ndfd.sock"
@@ -19,6 +20,21 @@ def default_socket_dir() -> Path:
     """The socket folder of a daemon that was told none: the service's for root, the user's own for anyone else."""
     folders = platform.socket_dirs(os.environ)
     return folders.system if os.geteuid() == 0 else folders.user
+
+
+def default_state_dir() -> Path:
+    """The folder of the jobs of a daemon that was told none: the service's for root, the user's own for anyone else.
+
+    `ConfigError` for a user who has no home and named no folder.
+    """
+    folders = platform.state_dirs(os.environ, home_dir())
+    folder = folders.system if os.geteuid() == 0 else folders.user
+    if folder is None:
+        raise ConfigError(
+            "there is no folder to keep jobs in: this user has no home",
+            hint="name one with XDG_STATE_HOME or [storage] state_dir",
+        )
+    return folder
 
 
 def home_dir() -> Path | None:

@@ -19,6 +19,7 @@ from ndfd.config.group import fallbacks
 from ndfd.config.group import key as _key
 from ndfd.config.group import rule as _rule
 from ndfd.config.hook_settings import HookSettings
+from ndfd.config.job_settings import JobsSettings, StorageSettings
 from ndfd.config.kinds import Address, Share
 from ndfd.config.pool_kinds import PoolName
 from ndfd.config.pool_settings import (
@@ -299,6 +300,8 @@ class Settings(BaseSettings):
     network: NetworkSettings = NetworkSettings()
     security: SecuritySettings = SecuritySettings()
     document: DocumentSettings = DocumentSettings()
+    jobs: JobsSettings = JobsSettings()
+    storage: StorageSettings = StorageSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
     development: DevelopmentSettings = DevelopmentSettings()

@@ -18,10 +18,11 @@ from ndfd.config.load import Loaded, load
 from ndfd.config.places import HTTP_SOCKET, VARLINK_SOCKET, default_socket_dir
 from ndfd.config.plan import planned, reloaded
 from ndfd.daemon.crash_reports import CRASHES_FILE, CrashReports
+from ndfd.daemon.durable_jobs import DurableJobs, open_store
 from ndfd.daemon.file_watch import FileWatch
 from ndfd.daemon.generations import Parts, Preparation
 from ndfd.daemon.launch import OnReady
-from ndfd.daemon.measured import Counts
+from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor
 from ndfd.daemon.reload_requests import ReloadRequests
 from ndfd.daemon.running_pool import RunningPool
@@ -39,6 +40,7 @@ from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.varlink_door import VarlinkDoor
+from ndfd.store import Step, Store
 from ndfd.supervisor import Zygote, ZygoteOptions, require
 from ndfd.telemetry.logs import prepare_logs
 from ndfd.telemetry.metrics import Metrics
@@ -65,15 +67,21 @@ class Daemon:
         loaded: Loaded,
         runtime_dir: RuntimeDir,
         make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
+        store: Store | None = None,
     ) -> None:
+        """`store` is where its jobs are kept; without one it keeps none."""
         self._begun = time.monotonic()
         self._context = context
         self._loaded = loaded
         self._runtime_dir = runtime_dir
         self._counts = Counts()
         self._metrics = Metrics(self.status)
-        self._crashes = CrashReports(runtime_dir.path)
-        self._methods = DaemonMethods(self.status, self, self._crashes.all)
+        self._crashes = CrashReports(runtime_dir.path if store is None else store.folder)
+        self._jobs = (
+            None if store is None else DurableJobs(store, self._current_pools, self._engine_name, loaded.settings)
+        )
+        jobs = None if self._jobs is None else self._jobs.service
+        self._methods = DaemonMethods(self.status, self, self._crashes.all, jobs=jobs)
         self._serving = Serving()
         self._varlink = VarlinkDoor(self._serving, ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES))
         app = make_app(self._serving, self._metrics.render, __version__)
@@ -119,6 +127,7 @@ class Daemon:
             warnings=(*warnings, *_sandbox_warning(self._pools), *_font_warning(engine), *self._loaded.warnings),
             pools=() if parts is None else parts.swarm.status(by_pool),
             sandbox=None if parts is None else parts.swarm.pools[DEFAULT_POOL].sandbox,
+            jobs=None if self._jobs is None or parts is None else self._jobs.status(),
         )
 
     async def start(self) -> None:
@@ -130,7 +139,10 @@ class Daemon:
         threads = self._loaded.settings.runtime.thread_pool_size
         loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="ndfd"))
         try:
-            await self._use(await self._preparation.prepare(self._loaded, None))
+            parts = await self._preparation.prepare(self._loaded, None)
+            await self._use(parts)
+            if self._jobs is not None:
+                await self._jobs.start(parts.jobs)
             mode = self._loaded.settings.network.socket_mode
             self._varlink.start(self._runtime_dir.listen(VARLINK_SOCKET, mode))
             await self._http.start(self._runtime_dir.listen(HTTP_SOCKET, mode))
@@ -149,9 +161,23 @@ class Daemon:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        networks = [door.stop(grace_s) for door in self._network_doors]
-        await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *networks)
+        stops = [door.stop(grace_s) for door in self._network_doors]
+        if self._jobs is not None:
+            stops.append(self._jobs.stop_running(grace_s))
+        await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *stops)
         await asyncio.gather(*(pool.pool.stop() for pool in self._pools))
+        if self._jobs is not None:
+            await self._jobs.close()
+
+    def _current_pools(self) -> MeasuredPools:
+        assert self._parts is not None
+        return self._parts.pools
+
+    def _engine_name(self) -> str:
+        """What makes results: with another one, the same document may give another record."""
+        assert self._parts is not None
+        engine = self._parts.engine
+        return f"{__version__} {engine.name} {engine.native}"
 
     def _crashed(self, report: CrashReport) -> None:
         self._metrics.crashed(report)
@@ -213,6 +239,8 @@ class Daemon:
         settings = parts.loaded.settings
         asyncio.get_running_loop().set_debug(settings.development.debug_mode)
         parts.swarm.use()
+        if self._jobs is not None and former is not None:
+            self._jobs.use(parts.jobs)
         # What runs on former parts is of the former generation, and ends by that one's deadlines.
         grace_s = 0.0 if former is None else former.loaded.settings.document.max_deadline
         self._pools += parts.swarm.new
@@ -227,6 +255,8 @@ class Daemon:
             # Before the reload is answered: whoever has the answer finds no door at the former address.
             former.network.accept_no_more()
             self._spawn(self._close(former.network, grace_s))
+        if self._jobs is not None and former is not None:
+            await self._jobs.watch(parts.jobs)
 
     def _watched(self, parts: Parts) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         if not parts.loaded.settings.development.hot_reload:
@@ -283,15 +313,19 @@ def serve(
     owner_fd: int | None,
     *,
     private: bool,
+    reached: Callable[[Step], None],
 ) -> int:
     """Serves until it is told to stop; as `ndfd.daemon.launch.run`, which has read the configuration."""
     prepare_logs(loaded.settings.logging).use()
     _log_warnings(loaded)
     folder = loaded.settings.network.socket_dir
     with RuntimeDir(default_socket_dir() if folder == "auto" else folder) as runtime_dir:
+        store = open_store(loaded.settings, reached)
         try:
             asyncio.run(
-                _serve(lambda: Daemon(context, loaded, runtime_dir, make_zygote), runtime_dir, on_ready, owner_fd)
+                _serve(
+                    lambda: Daemon(context, loaded, runtime_dir, make_zygote, store), runtime_dir, on_ready, owner_fd
+                )
             )
         finally:
             if private:

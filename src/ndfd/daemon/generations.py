@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 from ndfd.config.context import Context
 from ndfd.config.load import Loaded
+from ndfd.daemon.durable_jobs import JobParts
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor, prepare_network_door
 from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_plans
@@ -23,6 +24,8 @@ from ndfd.daemon.swarm import Swarm
 from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration
 from ndfd.model.crash import CrashReport
+from ndfd.model.pools import DEFAULT_POOL
+from ndfd.model.status import EngineStatus
 from ndfd.server.generation import Generation, Serving
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.methods import Methods
@@ -39,8 +42,13 @@ class Parts:
     loaded: Loaded
     generation: Generation
     swarm: Swarm
+    #: Those of the swarm, as whoever converts has them.
+    pools: MeasuredPools
+    #: What it says of jobs, where any are kept.
+    jobs: JobParts
     network: NetworkDoor | None
     logs: PreparedLogs
+    engine: EngineStatus
     #: Seconds since 1970.
     loaded_at: float = field(default_factory=time.time)
 
@@ -87,8 +95,8 @@ class Preparation:
         self._make_zygote = make_zygote
         self._worker_numbers = itertools.count(1)
 
-    async def judge(self, loaded: Loaded) -> tuple[dict[str, PoolPlan], frozenset[int]]:
-        """What workers there will be, and who administers; opens and starts nothing.
+    async def judge(self, loaded: Loaded) -> tuple[dict[str, PoolPlan], frozenset[int], JobParts]:
+        """What workers there will be, who administers, and what holds for jobs; opens and starts nothing.
 
         `ConfigError` for what does not fit this machine.
         """
@@ -98,7 +106,8 @@ class Preparation:
         # Blocks: it looks for fonts in the system's folders, and for users in its databases.
         plans = await asyncio.to_thread(pool_plans, self._context, settings)
         admins = await asyncio.to_thread(admin_uids, settings.security)
-        return plans, admins
+        jobs = await asyncio.to_thread(JobParts.of, settings, plans)
+        return plans, admins, jobs
 
     async def prepare(self, loaded: Loaded, former: Parts | None) -> Parts:
         """Everything opened, started and tried, and nothing of it in use.
@@ -106,7 +115,7 @@ class Preparation:
         The error says why that cannot be; nothing is left open or running then.
         """
         settings = loaded.settings
-        plans, admins = await self.judge(loaded)
+        plans, admins, jobs = await self.judge(loaded)
         async with contextlib.AsyncExitStack() as undo:
             network = prepare_network_door(
                 settings.network, self._app, self._serving, None if former is None else former.network
@@ -124,10 +133,11 @@ class Preparation:
                 raise ShuttingDown("the daemon is stopping and takes no new configuration")
             # From here to its use nothing waits, so nothing can come in between.
             undo.pop_all()
+        pools = MeasuredPools(ShardedPools(swarm), self._metrics, self._counts)
         methods = Methods(
             1 if former is None else former.generation.number + 1,
             self._daemon,
-            MeasuredPools(ShardedPools(swarm), self._metrics, self._counts),
+            pools,
             admission_limits(settings),
             admins=admins,
         )
@@ -138,4 +148,4 @@ class Preparation:
             None if token is None else token.get_secret_value(),
             settings.metrics.enabled,
         )
-        return Parts(loaded, generation, swarm, network, logs)
+        return Parts(loaded, generation, swarm, pools, jobs, network, logs, swarm.pools[DEFAULT_POOL].engine)

@@ -20,11 +20,19 @@ from ndfd.supervisor import HeadStart, Zygote, ZygoteOptions
 OnReady = Callable[[tuple[str, ...]], None]
 
 
-def run(context: Context, on_ready: OnReady, *, owner_fd: int | None = None, private_dir: Path | None = None) -> int:
+def run(
+    context: Context,
+    on_ready: OnReady,
+    *,
+    owner_fd: int | None = None,
+    private_dir: Path | None = None,
+    reached: Callable[[str], None] = lambda step: None,
+) -> int:
     """Runs a daemon until it is told to stop; the exit status.
 
     `owner_fd` is a pipe whose end stops the daemon. A private daemon lies in a folder that is nobody else's, and
-    removes it. Raises the error that kept the daemon from starting.
+    removes it. `reached` is told of each step of a durable job (`ndfd.store.steps.Step`). Raises the error that kept
+    the daemon from starting.
     """
     if private_dir is not None:
         context = context.private(private_dir)
@@ -34,7 +42,7 @@ def run(context: Context, on_ready: OnReady, *, owner_fd: int | None = None, pri
         # Not at the top: the zygote loads meanwhile.
         from ndfd.daemon.daemon import serve
 
-        return serve(context, loaded, first.make, on_ready, owner_fd, private=private_dir is not None)
+        return serve(context, loaded, first.make, on_ready, owner_fd, private=private_dir is not None, reached=reached)
     finally:
         first.discard()
 

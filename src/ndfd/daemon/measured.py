@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
+from ndfd.dispatch.conversions import Conversions, Converted, OnPage, Pools
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConvertOptions
-from ndfd.server.methods import Conversions, Converted, OnPage, Pools
+from ndfd.supervisor.task import never
 from ndfd.telemetry.metrics import Metrics
 
 
@@ -34,12 +36,20 @@ class MeasuredConversions:
         self._counts = counts
 
     async def convert(
-        self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None
+        self,
+        document_fd: int,
+        options: ConvertOptions,
+        *,
+        uid: int,
+        on_page: OnPage | None,
+        background: Callable[[], bool] = never,
     ) -> Converted:
         """As the pool's."""
         begun = time.monotonic()
         try:
-            result = await self._conversions.convert(document_fd, options, uid=uid, on_page=on_page)
+            result = await self._conversions.convert(
+                document_fd, options, uid=uid, on_page=on_page, background=background
+            )
         except Exception as error:
             self._counts.failed += 1
             known = error if isinstance(error, NdfdError) else NdfdError(type(error).__name__)
@@ -51,16 +61,23 @@ class MeasuredConversions:
         return result
 
 
+class RenewablePools(Pools, Protocol):
+    """Pools whose workers can be replaced."""
+
+    async def renew(self, name: str | None) -> int:
+        """Replaces every worker of this pool, or of all; how many were."""
+
+
 class MeasuredPools:
     """Gives out pools whose conversions are counted."""
 
-    def __init__(self, pools: Pools, metrics: Metrics, counts: Counts) -> None:
+    def __init__(self, pools: RenewablePools, metrics: Metrics, counts: Counts) -> None:
         self._pools = pools
         self._metrics = metrics
         self._counts = counts
 
     @contextlib.contextmanager
-    def held(self, name: str | None) -> Iterator[Conversions]:
+    def held(self, name: str | None) -> Iterator[MeasuredConversions]:
         """As the pools' own."""
         with self._pools.held(name) as conversions:
             yield MeasuredConversions(conversions, self._metrics, self._counts)

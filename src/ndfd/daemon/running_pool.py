@@ -19,6 +19,7 @@ from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.crash import CrashReport
 from ndfd.model.pools import DEFAULT_POOL, Role
 from ndfd.model.sandbox import Sandbox
+from ndfd.model.status import EngineStatus
 from ndfd.server.occupancy import Held
 from ndfd.supervisor import Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
 
@@ -65,6 +66,13 @@ class RunningPool:
     def sandbox(self) -> Sandbox | None:
         """What confines its workers; None before it is started."""
         return self._zygote.sandbox
+
+    @property
+    def engine(self) -> EngineStatus:
+        """That its workers run, once it is started."""
+        engine = self.pool.engine
+        assert engine is not None, "the pool is not started"
+        return engine
 
     def serves(self, plan: PoolPlan) -> bool:
         """Whether its workers are made as this plan says; how many there are can be changed."""

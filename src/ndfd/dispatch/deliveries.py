@@ -53,6 +53,8 @@ class Deliveries:
     def __init__(self, store: Outbox, make_webhook: Callable[[Webhook], Deliver] | None = None) -> None:
         self._store = store
         self._make_webhook = _make_webhook if make_webhook is None else make_webhook
+        #: Deliveries since the start that are not tried again.
+        self.given_up = 0
         self._lanes: dict[str, Lane] = {}
         #: Of targets that are gone, for the sake of what they have under way.
         self._retired: list[Lane] = []
@@ -78,7 +80,7 @@ class Deliveries:
             self._retired.append(lane)
         for target, to in targets.items():
             if target not in self._lanes:
-                self._lanes[target] = Lane(target, self._store, *self._deliverer(to), self._wake.set)
+                self._lanes[target] = Lane(target, self._store, *self._deliverer(to), self._failed)
             elif to != self._configured[target]:
                 self._lanes[target].reconfigure(*self._deliverer(to))
         self._configured = targets
@@ -100,6 +102,12 @@ class Deliveries:
         if isinstance(to.to, Webhook):
             return _Filtered(to, self._make_webhook(to.to)), to.max_attempts
         return _Filtered(to, FolderDelivery(self._store, to.to.path)), to.max_attempts
+
+    def _failed(self, given_up: bool) -> None:
+        if given_up:
+            self.given_up += 1
+        else:
+            self._wake.set()
 
     def _changed(self, job: Job) -> None:
         if job.deliveries_due:

@@ -62,14 +62,20 @@ class Lane:
     """Works whenever it is woken, until nothing is due."""
 
     def __init__(
-        self, target: str, store: Ledger, deliver: Deliver, attempts_max: int | None, planned: Callable[[], None]
+        self,
+        target: str,
+        store: Ledger,
+        deliver: Deliver,
+        attempts_max: int | None,
+        failed: Callable[[bool], None],
     ) -> None:
-        """`attempts_max` None: it is tried until it succeeds. `planned`: one is to be tried again later."""
+        """`attempts_max` None: it is tried until it succeeds. `failed` is told of each failure whether it was the last,
+        or the delivery is to be tried again later."""
+        self._on_failed = failed
         self._target = target
         self._store = store
         self._deliver = deliver
         self._attempts_max = attempts_max
-        self._planned = planned
         self._awake = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._task = asyncio.create_task(self._run(), name=f"deliveries to {target}")
@@ -151,5 +157,4 @@ class Lane:
         _log.warning("a delivery %s: %s", "is given up" if given_up else "has failed", error, extra=said)
         next_at = None if given_up else self._store.now() + delay_s
         await self._store.delivery_failed(delivery.id, str(error), next_at)
-        if next_at is not None:
-            self._planned()
+        self._on_failed(given_up)

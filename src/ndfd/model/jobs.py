@@ -135,15 +135,18 @@ class JobChange(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str | None = None
 
 
-class BackupReport(msgspec.Struct, frozen=True):
-    """What a backup holds."""
+class BackupReport(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a backup of the store holds."""
 
     jobs: int
+    #: Files of documents and of results; what several jobs share is in it once.
     documents: int
     results: int
-    #: Of the backup itself.
+    #: Of all files in it, the database with them.
     size_bytes: int
     #: Seconds since 1970.
     made_at: float
     #: Of the ndfd that made it.
     version: str
+    #: Files of the spool that were damaged or missing when it was made: their jobs are in it and their bytes are not.
+    damaged: int = 0

@@ -71,6 +71,30 @@ class EngineStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback_fonts: tuple[str, ...] = ()
 
 
+class JobsStatus(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The durable jobs, and the store that keeps them."""
+
+    #: Folder of the store.
+    state_dir: str
+    queued: int
+    running: int
+    #: Those that have ended and are kept, by how.
+    succeeded: int
+    failed: int
+    quarantined: int
+    cancelled: int
+    #: Documents and results on the disk, each counted once.
+    spool_bytes: int
+    #: What is left on that disk for this daemon.
+    free_bytes: int
+    #: Jobs that an earlier daemon left running, and that were put back in the queue at the start.
+    recovered: int
+    #: Seconds that the first of those that wait has waited.
+    oldest_queued_s: float | None = None
+    #: Deliveries of ends of jobs that were given up since the start.
+    deliveries_failed: int = 0
+
+
 class RenewReport(msgspec.Struct, frozen=True):
     """What came of replacing workers."""
 
@@ -105,3 +129,5 @@ class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     pools: tuple[PoolStatus, ...] = ()
     #: What confines the workers, as it was measured before the first of them; absent before that.
     sandbox: Sandbox | None = None
+    #: Absent from a daemon that keeps none.
+    jobs: JobsStatus | None = None

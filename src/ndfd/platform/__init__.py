@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import WORKER_CHANNEL_FD, ConfigDirs, LocalListener, Peer, Pressure, SocketDirs, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, LocalListener, Peer, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel, Message
+from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
@@ -32,6 +33,10 @@ storage = _Storage()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
+file_system = _host.file_system
+state_dirs = _host.state_dirs
+drop_from_cache = _host.drop_from_cache
+may_stall = _host.may_stall
 is_system_service = _host.is_system_service
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
@@ -73,6 +78,7 @@ __all__ = [
     "Peer",
     "Pressure",
     "SocketDirs",
+    "StateDirs",
     "WorkerLimits",
     "add_nice",
     "allocator_environment",
@@ -81,7 +87,9 @@ __all__ = [
     "channel_pair",
     "config_dirs",
     "confine_worker",
+    "drop_from_cache",
     "fallback_font_dirs",
+    "file_system",
     "files",
     "font_roots",
     "forget_environment",
@@ -91,6 +99,7 @@ __all__ = [
     "kill",
     "listen",
     "make_socket_dir",
+    "may_stall",
     "measure_confinement",
     "memfd",
     "peer_identity",
@@ -104,6 +113,7 @@ __all__ = [
     "seen_confinement",
     "separate_zygote",
     "socket_dirs",
+    "state_dirs",
     "storage",
     "system_call_name",
     "usable_cpus",

@@ -22,6 +22,7 @@ from ndfd.model.host import Host
 from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
 from ndfd.platform.cjk_fonts import CJK_FONT
+from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +34,6 @@ class Peer:
     gid: int
     #: For messages only: the process may have ended and its number be another's by now.
     pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class SocketDirs:
-    """Where a daemon's sockets lie when nobody says otherwise."""
-
-    #: Of the one system service.
-    system: Path
-    #: Of a daemon that a user runs.
-    user: Path
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigDirs:
-    """Where the configuration lies when nobody says otherwise."""
-
-    #: Of the machine.
-    system: Path
-    #: Of the user; None for one without a home.
-    user: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +89,24 @@ class Platform:
     def config_dirs(self, environment: Mapping[str, str], home: Path | None) -> ConfigDirs:
         """The default folders of the configuration; none of them is made or looked at."""
         raise self._lacks("a folder for the configuration")
+
+    def file_system(self, path: Path) -> str | None:
+        """The type of the file system that holds what is at this path, by the system's name for it; None: not known."""
+        return None
+
+    def state_dirs(self, environment: Mapping[str, str], home: Path | None) -> StateDirs:
+        """The default folders of what outlives the daemon; none of them is made or looked at."""
+        raise self._lacks("a folder for what is kept")
+
+    def drop_from_cache(self, fd: int) -> None:
+        """Has the file's clean pages leave memory, where that can be asked for: the next read of it asks the disk."""
+
+    def may_stall(self, fd: int) -> bool:
+        """Whether somebody else may keep us waiting when we read this file, or merely ask for its size.
+
+        Never waits itself. True where the system cannot tell.
+        """
+        return True
 
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """Whether the machine's service manager, not a user or a user's own manager, started this process."""

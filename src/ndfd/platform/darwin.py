@@ -12,7 +12,8 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 
-from ndfd.platform.base import ConfigDirs, Peer, Platform, SocketDirs, WorkerLimits
+from ndfd.platform.base import Peer, Platform, WorkerLimits
+from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 # sys/un.h
 _SOL_LOCAL = 0
@@ -37,6 +38,11 @@ class Darwin(Platform):
         """ndfd in the Application Support folders of the machine and of the user."""
         support = Path("Library/Application Support/ndfd")
         return ConfigDirs("/" / support, None if home is None else home / support)
+
+    def state_dirs(self, environment: Mapping[str, str], home: Path | None) -> StateDirs:
+        """ndfd/state in the Application Support folders of the machine and of the user."""
+        support = Path("Library/Application Support/ndfd/state")
+        return StateDirs("/" / support, None if home is None else home / support)
 
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """launchd, process 1, started it. It starts a user's agents as well: those are told `--no-service`."""

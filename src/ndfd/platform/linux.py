@@ -24,10 +24,12 @@ from ndfd.platform import (
     linux_namespaces,
     linux_pressure,
     linux_sandbox,
+    linux_stalling,
     linux_syscalls,
 )
-from ndfd.platform.base import ConfigDirs, Peer, Platform, Pressure, SocketDirs, WorkerLimits
+from ndfd.platform.base import Peer, Platform, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel
+from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -63,6 +65,16 @@ class Linux(Platform):
         xdg = Path(environment.get("XDG_CONFIG_HOME", ""))
         base = xdg if xdg.is_absolute() else None if home is None else home / ".config"
         return ConfigDirs(Path("/etc/ndfd"), None if base is None else base / "ndfd")
+
+    def state_dirs(self, environment: Mapping[str, str], home: Path | None) -> StateDirs:
+        """/var/lib/ndfd; and ndfd in $XDG_STATE_HOME, else in ~/.local/state (XDG Base Directory Specification 0.8)."""
+        xdg = Path(environment.get("XDG_STATE_HOME", ""))
+        base = xdg if xdg.is_absolute() else None if home is None else home / ".local/state"
+        return StateDirs(Path("/var/lib/ndfd"), None if base is None else base / "ndfd")
+
+    def drop_from_cache(self, fd: int) -> None:
+        """posix_fadvise(2); advice only, and of pages that are on the disk already."""
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """$SYSTEMD_EXEC_PID names the process that systemd itself started; $MANAGERPID is set by a user's manager.
@@ -189,6 +201,14 @@ class Linux(Platform):
             # Without /proc; from sysinfo(2).
             physical = os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()
         return physical if limit is None else min(physical, limit)
+
+    def file_system(self, path: Path) -> str | None:
+        """By /proc/self/mountinfo."""
+        return linux_host.file_system(path)
+
+    def may_stall(self, fd: int) -> bool:
+        """By the device and the mount of the file."""
+        return linux_stalling.may_stall(fd)
 
     def host(self) -> Host:
         """Limits by getrlimit(2); a user namespace is really tried."""

@@ -52,3 +52,21 @@ def clock_synchronized() -> bool | None:
     # struct timex, of which nothing is set: only asks. 208 bytes on 64-bit machines.
     state = _libc.adjtimex(ctypes.create_string_buffer(struct.pack("I", 0), 256))
     return None if state < 0 else state != _TIME_ERROR
+
+
+def file_system(path: Path) -> str | None:
+    """Of the mount whose place is the longest part of the path (proc_pid_mountinfo(5)); None without /proc."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return None
+    real = path.resolve()
+    found: tuple[int, str | None] = (-1, None)
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        # Spaces and the like are written in octal.
+        place = Path(before.split()[4].encode().decode("unicode_escape"))
+        # Of two mounts at one place the later covers the earlier.
+        if real.is_relative_to(place) and len(place.parts) >= found[0]:
+            found = (len(place.parts), after.split()[0])
+    return found[1]

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.errors import NotSupported
-from ndfd.platform.base import ConfigDirs, LocalListener, Platform, WorkerLimits
+from ndfd.platform.base import LocalListener, Platform, WorkerLimits
+from ndfd.platform.folders import ConfigDirs, StateDirs
 
 
 class Windows(Platform):
@@ -23,6 +24,12 @@ class Windows(Platform):
         user = environment.get("APPDATA")
         system = Path(environment.get("PROGRAMDATA") or r"C:\ProgramData", "ndfd")
         return ConfigDirs(system, Path(user, "ndfd") if user else None)
+
+    def state_dirs(self, environment: Mapping[str, str], home: Path | None) -> StateDirs:
+        r"""ndfd\state in %ProgramData% and in %LOCALAPPDATA%."""
+        user = environment.get("LOCALAPPDATA")
+        system = Path(environment.get("PROGRAMDATA") or r"C:\ProgramData", "ndfd", "state")
+        return StateDirs(system, Path(user, "ndfd", "state") if user else None)
 
     def make_socket_dir(self, path: Path) -> None:
         """Refused: there are no folders of sockets."""

@@ -32,6 +32,15 @@ def administrators(peer: Peer, admins: frozenset[int]) -> bool:
 #: By the full name of the Varlink method; the HTTP door's routes call the same methods under the same names.
 ACCESS: Mapping[str, Rule] = {
     "io.ndfd.Documents.Convert": any_caller,
+    "io.ndfd.Jobs.Submit": any_caller,
+    "io.ndfd.Jobs.Get": any_caller,
+    "io.ndfd.Jobs.List": any_caller,
+    "io.ndfd.Jobs.Watch": any_caller,
+    "io.ndfd.Jobs.Result": any_caller,
+    "io.ndfd.Jobs.Cancel": any_caller,
+    "io.ndfd.Jobs.Retry": any_caller,
+    "io.ndfd.Jobs.Forget": any_caller,
+    "io.ndfd.Jobs.Backup": administrators,
     "io.ndfd.Service.GetStatus": any_caller,
     "io.ndfd.Service.GetCrashes": any_caller,
     "io.ndfd.Service.GetConfiguration": administrators,

@@ -19,6 +19,8 @@ class DoorLimits:
     connections_per_user_max: int = 128
     #: A peer that leaves a message unfinished, or an answer unread, is cut off after this time.
     stall_s: float = 30.0
+    #: A stream of events in which nothing happens is kept alive by a comment each time this has passed.
+    heartbeat_s: float = 15.0
     #: Of the Varlink door, which takes a message in whole.
     message_max_bytes: int = MAX_MESSAGE_BYTES
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 from starlette.applications import Starlette
@@ -18,10 +16,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ndfd.errors import NdfdError, NotAuthenticated, ShuttingDown, UsageError
-from ndfd.model.conversion import ConversionReport, ConvertOptions
+from ndfd.model.conversion import ConvertOptions
 from ndfd.platform import Peer
 from ndfd.server.access import REMOTE
-from ndfd.server.generation import Generation, Serving
+from ndfd.server.generation import Serving
+from ndfd.server.http_exchange import disconnected, generation_of, json_response, receive_document
+from ndfd.server.http_jobs import job_routes
+from ndfd.server.http_memfd import MemfdResponse
 from ndfd.server.http_openapi import Health, Index, openapi_document
 from ndfd.server.http_problem import problem_response
 from ndfd.server.http_request import (
@@ -33,15 +34,12 @@ from ndfd.server.http_request import (
     reload_dry_run,
     renew_pool,
 )
-from ndfd.server.http_sandbox import SANDBOX_HEADER, sandbox_field
 from ndfd.server.intake import Intake
 from ndfd.server.methods import Admission, Converted
 from ndfd.server.pending import PendingConversion
 
 #: Gives the Content-Type and the text of the metrics.
 Metrics = Callable[[], tuple[str, bytes]]
-
-_CHUNK_BYTES = 256 * 1024
 
 
 def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
@@ -60,6 +58,7 @@ def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
             Route("/v1/configuration", routes.configuration, methods=["GET"]),
             Route("/v1/reload", routes.reload, methods=["POST"]),
             Route("/v1/renew", routes.renew, methods=["POST"]),
+            *job_routes(),
             Route("/health", routes.health, methods=["GET"]),
             Route("/metrics", routes.metrics, methods=["GET"]),
             Route("/openapi.json", routes.openapi, methods=["GET"]),
@@ -118,34 +117,33 @@ class _Routes:
         return msgspec.json.encode(openapi_document(self._version))
 
     async def status(self, request: Request) -> Response:
-        status = _generation(request).methods.status(request.state.peer)
-        return Response(msgspec.json.encode(status), media_type="application/json")
+        status = generation_of(request).methods.status(request.state.peer)
+        return json_response(status)
 
     async def crashes(self, request: Request) -> Response:
-        crashes = _generation(request).methods.crashes(request.state.peer)
-        return Response(msgspec.json.encode(crashes), media_type="application/json")
+        crashes = generation_of(request).methods.crashes(request.state.peer)
+        return json_response(crashes)
 
     async def configuration(self, request: Request) -> Response:
-        configuration = _generation(request).methods.configuration(request.state.peer)
-        return Response(msgspec.json.encode(configuration), media_type="application/json")
+        configuration = generation_of(request).methods.configuration(request.state.peer)
+        return json_response(configuration)
 
     async def reload(self, request: Request) -> Response:
         dry_run = reload_dry_run(request.query_params.multi_items())
-        report = await _generation(request).methods.reload(request.state.peer, dry_run=dry_run)
-        return Response(msgspec.json.encode(report), media_type="application/json")
+        report = await generation_of(request).methods.reload(request.state.peer, dry_run=dry_run)
+        return json_response(report)
 
     async def renew(self, request: Request) -> Response:
         pool = renew_pool(request.query_params.multi_items())
-        report = await _generation(request).methods.renew(request.state.peer, pool)
-        return Response(msgspec.json.encode(report), media_type="application/json")
+        report = await generation_of(request).methods.renew(request.state.peer, pool)
+        return json_response(report)
 
     async def health(self, request: Request) -> Response:
-        healthy = _generation(request).methods.healthy()
-        body = msgspec.json.encode(Health("ok" if healthy else "unavailable"))
-        return Response(body, 200 if healthy else 503, media_type="application/json")
+        healthy = generation_of(request).methods.healthy()
+        return json_response(Health("ok" if healthy else "unavailable"), 200 if healthy else 503)
 
     async def metrics(self, request: Request) -> Response:
-        if not _generation(request).metrics_enabled:
+        if not generation_of(request).metrics_enabled:
             off = UsageError("metrics are switched off", hint="have them switched on: [metrics] enabled")
             return problem_response(off, 404)
         content_type, body = self._metrics()
@@ -154,7 +152,7 @@ class _Routes:
 
     async def convert(self, request: Request) -> Response | MemfdResponse:
         peer: Peer = request.state.peer
-        generation = _generation(request)
+        generation = generation_of(request)
         options = convert_options(request.query_params.multi_items(), request.headers)
         check_body_type(request.headers.get("content-type"))
         size_bytes = declared_size(request.headers.get("content-length"))
@@ -163,7 +161,7 @@ class _Routes:
                 generation.methods.admitted(peer, size_bytes, options.pool) as admission,
                 Intake(generation.methods.limits.document_max_bytes) as intake,
             ):
-                await _receive(request, intake, generation.door.stall_s)
+                await receive_document(request, intake, generation.door.stall_s)
                 result = await _convert_while_connected(request, admission, intake.fd, options)
         except ClientDisconnect:
             # Goes nowhere: the connection is closed.
@@ -174,29 +172,11 @@ class _Routes:
         return MemfdResponse(result.fd, result.report, generation.door.stall_s)
 
 
-def _generation(request: Request) -> Generation:
-    generation: Generation = request.state.generation
-    return generation
-
-
-async def _receive(request: Request, intake: Intake, stall_s: float) -> None:
-    pieces = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(stall_s):
-                piece = await anext(pieces, None)
-        except TimeoutError:
-            raise UsageError(f"the document stopped coming for {stall_s:g} s", hint="send the whole document") from None
-        if piece is None:
-            return
-        intake.write(piece)
-
-
 async def _convert_while_connected(
     request: Request, admission: Admission, document_fd: int, options: ConvertOptions
 ) -> Converted:
     """`ClientDisconnect` when the client goes; the conversion is then cancelled."""
-    gone = asyncio.ensure_future(_disconnected(request.receive))
+    gone = asyncio.ensure_future(disconnected(request.receive))
     try:
         async with PendingConversion(admission.convert(document_fd, options)) as pending:
             await asyncio.wait((pending.task, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -205,49 +185,6 @@ async def _convert_while_connected(
             return pending.take()
     finally:
         gone.cancel()
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-class MemfdResponse:
-    """Sends a rendered document from its memfd, piece by piece, and closes it."""
-
-    def __init__(self, fd: int, report: ConversionReport, stall_s: float) -> None:
-        self._fd = fd
-        self._stall_s = stall_s
-        self._size_bytes = os.fstat(fd).st_size
-        self._headers = [
-            (b"content-type", report.media_type.encode("latin-1")),
-            (b"content-length", str(self._size_bytes).encode()),
-            (b"ndfd-pages", str(report.pages).encode()),
-            (b"ndfd-pages-partial", str(report.pages_partial).encode()),
-            (b"ndfd-pages-failed", str(report.pages_failed).encode()),
-        ]
-        if report.sandbox is not None:
-            self._headers.append((SANDBOX_HEADER.lower().encode(), sandbox_field(report.sandbox).encode()))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await send({"type": "http.response.start", "status": 200, "headers": self._headers})
-            await self._send_body(send)
-        except TimeoutError:
-            scope["state"]["abort"]()
-        finally:
-            os.close(self._fd)
-
-    async def _send_body(self, send: Callable[[Any], Awaitable[None]]) -> None:
-        position = 0
-        while True:
-            piece = os.pread(self._fd, _CHUNK_BYTES, position)
-            position += len(piece)
-            more = position < self._size_bytes
-            async with asyncio.timeout(self._stall_s):
-                await send({"type": "http.response.body", "body": piece, "more_body": more})
-            if not more:
-                return
 
 
 async def _on_error(request: Request, error: Exception) -> Response:

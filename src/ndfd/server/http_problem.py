@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import math
 
 import msgspec
 from starlette.responses import Response
@@ -10,6 +11,13 @@ from starlette.responses import Response
 from ndfd.errors import NdfdError, NotAuthenticated
 
 MEDIA_TYPE = "application/problem+json"
+
+#: Where nobody knows when trying again makes sense. A full disk takes longer than a full queue.
+_RETRY_AFTER_S: dict[int, float] = {
+    http.HTTPStatus.TOO_MANY_REQUESTS: 1.0,
+    http.HTTPStatus.SERVICE_UNAVAILABLE: 1.0,
+    http.HTTPStatus.INSUFFICIENT_STORAGE: 60.0,
+}
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,24 +40,34 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     #: One line for each cause, where there are several.
     details: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, error: NdfdError, status: int | None = None) -> Problem:
+        """The error as it travels, with its own status unless HTTP has a better one."""
+        status = error.http_status if status is None else status
+        return cls(
+            title=http.HTTPStatus(status).phrase,
+            status=status,
+            detail=error.message,
+            code=error.code,
+            hint=error.hint,
+            retryable=error.retryable,
+            page=error.page,
+            details=error.details,
+        )
+
 
 def problem_response(error: NdfdError, status: int | None = None, headers: dict[str, str] | None = None) -> Response:
     """The answer for an error, with its own status unless HTTP has a better one."""
-    status = error.http_status if status is None else status
-    problem = Problem(
-        title=http.HTTPStatus(status).phrase,
-        status=status,
-        detail=error.message,
-        code=error.code,
-        hint=error.hint,
-        retryable=error.retryable,
-        page=error.page,
-        details=error.details,
-    )
+    problem = Problem.of(error, status)
     headers = dict(headers or {})
     if isinstance(error, NotAuthenticated):
         # RFC 9110 section 11.6.1 and RFC 6750 section 3. The rest of the request is not read.
         headers |= {"WWW-Authenticate": "Bearer", "Connection": "close"}
-    if error.retryable and status == http.HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = "1"
-    return Response(msgspec.json.encode(problem), status, headers, MEDIA_TYPE)
+    if (retry_after_s := _retry_after_s(error, problem.status)) is not None:
+        # RFC 9110 section 10.2.3: whole seconds.
+        headers["Retry-After"] = str(math.ceil(retry_after_s))
+    return Response(msgspec.json.encode(problem), problem.status, headers, MEDIA_TYPE)
+
+
+def _retry_after_s(error: NdfdError, status: int) -> float | None:
+    return error.retry_after_s if error.retry_after_s is not None or not error.retryable else _RETRY_AFTER_S.get(status)

@@ -1,8 +1,8 @@
-"""The options of a conversion, read from an HTTP request's query and headers."""
+"""What is asked of a conversion, read from an HTTP request's query and headers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ndfd.errors import UsageError
 from ndfd.model.conversion import ConvertOptions, OutputFormat
@@ -11,7 +11,7 @@ PASSWORD_HEADER = "Ndfd-Password"  # noqa: S105 - the name of a header, not a pa
 #: Of every answer: which of the daemon's configurations served the request.
 GENERATION_HEADER = "Ndfd-Generation"
 
-_PARAMETERS = ("format", "name", "deadline", "pool")
+CONVERT_PARAMETERS = ("format", "name", "deadline", "pool")
 _BY_MEDIA_TYPE = {form.media_type.partition(";")[0]: form for form in OutputFormat}
 _FORMATS = ", ".join(OutputFormat)
 #: The same way in words, for hints.
@@ -20,6 +20,23 @@ _HOW = "see /openapi.json; for example: curl --data-binary @FILE 'http://localho
 
 def convert_options(query: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> ConvertOptions:
     """`UsageError` names what is wrong. `headers` finds names in any case and gives Latin-1 text, as ASGI does."""
+    given = once(query, CONVERT_PARAMETERS, _HOW)
+    return options_given(given, headers, headers.get("accept"))
+
+
+def options_given(given: Mapping[str, str], headers: Mapping[str, str], accept: str | None) -> ConvertOptions:
+    """The options among a query's parameters and the headers; `UsageError` names what is wrong."""
+    return ConvertOptions(
+        format=_format(given.get("format"), accept),
+        password=utf8_header(headers, PASSWORD_HEADER),
+        name=given.get("name"),
+        deadline_s=_deadline(given.get("deadline")),
+        pool=given.get("pool"),
+    )
+
+
+def once(query: Iterable[tuple[str, str]], known: Sequence[str], how: str) -> dict[str, str]:
+    """The parameters of a query, each given once; `UsageError`, with `how` as its hint, for any that is not known."""
     given: dict[str, str] = {}
     for key, value in query:
         if key == "password":
@@ -27,21 +44,23 @@ def convert_options(query: Iterable[tuple[str, str]], headers: Mapping[str, str]
                 "the password was given in the query",
                 hint=f"give it in the header {PASSWORD_HEADER}: queries end in logs and in the process list",
             )
-        if key not in _PARAMETERS:
-            raise UsageError(
-                f"unknown parameter {key!r}",
-                hint=f"known are {', '.join(_PARAMETERS)}; {_HOW}",
-            )
+        if key not in known:
+            raise UsageError(f"unknown parameter {key!r}", hint=f"known are {', '.join(known)}; {how}")
         if key in given:
-            raise UsageError(f"the parameter {key!r} was given twice", hint=_HOW)
+            raise UsageError(f"the parameter {key!r} was given twice", hint=how)
         given[key] = value
-    return ConvertOptions(
-        format=_format(given.get("format"), headers.get("accept")),
-        password=_password(headers.get(PASSWORD_HEADER)),
-        name=given.get("name"),
-        deadline_s=_deadline(given.get("deadline")),
-        pool=given.get("pool"),
-    )
+    return given
+
+
+def utf8_header(headers: Mapping[str, str], name: str) -> str | None:
+    """A header of UTF-8 text, None where it is not sent."""
+    header = headers.get(name)
+    if header is None:
+        return None
+    try:
+        return header.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        raise UsageError(f"the header {name} is not UTF-8", hint="send its bytes in UTF-8") from None
 
 
 def check_body_type(content_type: str | None) -> None:
@@ -122,15 +141,6 @@ def _by_preference(accept: str) -> list[str]:
             ranges.append((weight, media_type))
     # sorted() is stable: equal weights keep the caller's order.
     return [media_type for _, media_type in sorted(ranges, key=lambda entry: -entry[0])]
-
-
-def _password(header: str | None) -> str | None:
-    if header is None:
-        return None
-    try:
-        return header.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        raise UsageError(f"the header {PASSWORD_HEADER} is not UTF-8", hint="send its bytes in UTF-8") from None
 
 
 def _deadline(text: str | None) -> float | None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
-
 from ndfd.admission import Limits, Spec, Usage, admit, check_size
-from ndfd.errors import ShuttingDown, UsageError
+from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
@@ -21,13 +18,12 @@ from ndfd.model.status import DaemonStatus, RenewReport, WorkerState
 from ndfd.platform import Peer
 from ndfd.server.access import ACCESS, Rule, administrators, check_access
 from ndfd.server.intake import document_size
-from ndfd.server.occupancy import Occupancy
+from ndfd.server.job_methods import JobMethods, Jobs
+from ndfd.server.occupancy import Arriving, Occupancy
+from ndfd.server.options import check_convert_options, with_deadline
+from ndfd.server.stalling import Settling
 
 OnPage = Callable[[PageReport], None]
-
-#: Name and password travel to the worker in one frame of at most 64 KiB (`ndfd.protocol.frames`).
-NAME_MAX_CHARACTERS = 1024
-PASSWORD_MAX_CHARACTERS = 1024
 
 
 class Converted(Protocol):
@@ -95,6 +91,11 @@ class Daemon:
     #: What is kept of workers that documents ended.
     crashes: Callable[[], tuple[CrashReport, ...]]
     occupancy: Occupancy = field(default_factory=Occupancy)
+    settling: Settling = field(default_factory=Settling)
+    #: Documents of jobs that are on their way in.
+    arriving: Arriving = field(default_factory=Arriving)
+    #: None where none are kept.
+    jobs: Jobs | None = None
 
 
 class Methods:
@@ -119,6 +120,10 @@ class Methods:
         self._pools = pools
         self._admins = admins
         self._access = access
+        #: What can be done with durable jobs.
+        self.jobs = JobMethods(
+            daemon.jobs, daemon.occupancy, daemon.arriving, limits, self._check_pool, admins=admins, access=access
+        )
 
     @contextlib.contextmanager
     def admitted(self, peer: Peer, size_bytes: int | None, pool: str | None = None) -> Iterator[Admission]:
@@ -136,6 +141,10 @@ class Methods:
             admit(Spec(size_bytes), peer, usage, self.limits)
             with occupancy.one_more(peer.uid):
                 yield Admission(conversions, peer, self.limits)
+
+    def settled(self, peer: Peer, fd: int, stall_s: float) -> AbstractAsyncContextManager[int]:
+        """The document behind a descriptor, or a copy of it where reading it may keep the daemon waiting."""
+        return self._daemon.settling.settled(fd, peer.uid, self.limits.document_max_bytes, stall_s)
 
     def status(self, peer: Peer) -> DaemonStatus:
         """What the daemon says of itself."""
@@ -180,6 +189,10 @@ class Methods:
             return False
         return default.name in working or (default.workers_min == 0 and default.error is None)
 
+    def _check_pool(self, name: str) -> None:
+        with self._pools.held(name):
+            pass
+
     def _check_access(self, method: str, peer: Peer) -> None:
         check_access(method, peer, self._admins, self._access)
 
@@ -194,18 +207,7 @@ class Admission:
 
     async def convert(self, document_fd: int, options: ConvertOptions, on_page: OnPage | None = None) -> Converted:
         """Converts the document; the caller closes the result's descriptor, and its own `document_fd`."""
-        _check_options(options)
+        check_convert_options(options)
         check_size(document_size(document_fd), self._limits)
-        deadline_s = min(options.deadline_s or self._limits.default_deadline_s, self._limits.max_deadline_s)
-        options = msgspec.structs.replace(options, deadline_s=deadline_s)
+        options = with_deadline(options, self._limits)
         return await self._conversions.convert(document_fd, options, uid=self._peer.uid, on_page=on_page)
-
-
-def _check_options(options: ConvertOptions) -> None:
-    if options.name is not None and len(options.name) > NAME_MAX_CHARACTERS:
-        raise UsageError(f"the name has {len(options.name)} characters; at most {NAME_MAX_CHARACTERS} are taken")
-    if options.password is not None and len(options.password) > PASSWORD_MAX_CHARACTERS:
-        raise UsageError(f"the password has more than {PASSWORD_MAX_CHARACTERS} characters")
-    deadline_s = options.deadline_s
-    if deadline_s is not None and not (deadline_s > 0 and math.isfinite(deadline_s)):
-        raise UsageError(f"the deadline of {deadline_s} s is not a positive time")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from ndfd.errors import Busy
 
 
 class Occupancy:
@@ -35,6 +37,38 @@ class Occupancy:
             self._running[uid] -= 1
             # Keeps the table as small as the number of users at work.
             self._running += Counter()
+
+
+class Arriving:
+    """Bytes of documents that are on their way in, for which the daemon has no place yet but its memory."""
+
+    def __init__(self) -> None:
+        self._bytes: Counter[int] = Counter()
+
+    @contextlib.contextmanager
+    def one_more(self, uid: int, document_max_bytes: int) -> Iterator[Callable[[int], None]]:
+        """Gives what counts bytes before they are taken, for the length of the block.
+
+        `Busy` when they would be more than one document of this user may have, or two of all users.
+        """
+        counted = 0
+
+        def count(size_bytes: int) -> None:
+            nonlocal counted
+            mine, every = self._bytes[uid] + size_bytes, self._bytes.total() + size_bytes
+            if mine > document_max_bytes or every > 2 * document_max_bytes:
+                raise Busy(
+                    "too many bytes of documents are on their way into the daemon",
+                    hint="try again in a moment, or pass descriptors over the Varlink socket: they take no memory",
+                )
+            self._bytes[uid] += size_bytes
+            counted += size_bytes
+
+        try:
+            yield count
+        finally:
+            self._bytes[uid] -= counted
+            self._bytes += Counter()
 
 
 class Held:

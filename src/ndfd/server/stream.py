@@ -27,11 +27,17 @@ def closing_all(descriptors: Iterable[int]) -> Iterator[None]:
             os.close(fd)
 
 
+#: Closes descriptors at the end of a block.
+Closing = Callable[[Iterable[int]], contextlib.AbstractContextManager[None]]
+
+
 class FdStream:
     """Reads and writes bytes with descriptors. One reader and one writer at a time."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, closing: Closing = closing_all) -> None:
+        """`closing` closes what came and cannot be used."""
         sock.setblocking(False)
+        self._closing = closing
         self.sock = sock
         self._loop = asyncio.get_running_loop()
 
@@ -49,7 +55,7 @@ class FdStream:
             except OSError as error:
                 raise PeerGoneError from error
             else:
-                return data, _descriptors(ancillary, flags)
+                return data, self._descriptors(ancillary, flags)
 
     async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float) -> None:
         """Writes all of `data`, the descriptors with its first byte.
@@ -84,21 +90,20 @@ class FdStream:
         finally:
             remove(self.sock.fileno())
 
+    def _descriptors(self, ancillary: Iterable[tuple[int, int, bytes]], flags: int) -> tuple[int, ...]:
+        received = array.array("i")
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
+        descriptors = tuple(received)
+        if flags & socket.MSG_CTRUNC:
+            # The kernel has closed those that found no room.
+            with self._closing(descriptors):
+                raise ProtocolError(f"more than {MAX_DESCRIPTORS} descriptors came with one message")
+        return descriptors
+
 
 def _settle(ready: asyncio.Future[None]) -> None:
     # The loop may report the socket twice before the waiting task has run.
     if not ready.done():
         ready.set_result(None)
-
-
-def _descriptors(ancillary: Iterable[tuple[int, int, bytes]], flags: int) -> tuple[int, ...]:
-    received = array.array("i")
-    for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
-    descriptors = tuple(received)
-    if flags & socket.MSG_CTRUNC:
-        # The kernel has closed those that found no room.
-        with closing_all(descriptors):
-            raise ProtocolError(f"more than {MAX_DESCRIPTORS} descriptors came with one message")
-    return descriptors

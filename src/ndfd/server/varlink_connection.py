@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import deque
 
-from ndfd.errors import ProtocolError
+from ndfd.errors import Busy, ProtocolError
 from ndfd.platform import Peer
 from ndfd.protocol.varlink import Framer, Received, decode_call
 from ndfd.server.generation import Serving
 from ndfd.server.hangup import PeerGoneError
-from ndfd.server.stream import FdStream, closing_all
-from ndfd.server.varlink_calls import Exchange, VarlinkCalls, protocol_failure
+from ndfd.server.stalling import Lingering
+from ndfd.server.stream import FdStream
+from ndfd.server.varlink_calls import VarlinkCalls
+from ndfd.server.varlink_exchange import Exchange, protocol_failure
 
 
 class Connection:
@@ -23,8 +26,11 @@ class Connection:
         peer: Peer,
         calls: VarlinkCalls,
         serving: Serving,
+        lingering: Lingering,
     ) -> None:
         self.peer = peer
+        self._lingering = lingering
+        self._closing = functools.partial(lingering.closing, uid=peer.uid)
         self._stream = stream
         self._calls = calls
         self._serving = serving
@@ -56,7 +62,7 @@ class Connection:
             *self._framer.abandon(),
             *(fd for received in self._waiting for fd in received.descriptors),
         ]
-        with closing_all(stray):
+        with self._closing(stray):
             self._stream.close()
 
     async def _serve_next(self) -> bool:
@@ -64,13 +70,13 @@ class Connection:
             if not await self._read():
                 return False
             exchange = self._begin(self._waiting.popleft())
-        except ProtocolError as error:
+        except (Busy, ProtocolError) as error:
             generation = self._serving.current
             await self._stream.write(protocol_failure(error, generation.number), (), generation.door.stall_s)
             return False
         self._in_call = True
         try:
-            with closing_all(exchange.descriptors):
+            with self._closing(exchange.descriptors):
                 await self._calls.serve(exchange)
         finally:
             self._in_call = False
@@ -80,7 +86,7 @@ class Connection:
         try:
             call = decode_call(received.message)
         except ProtocolError:
-            with closing_all(received.descriptors):
+            with self._closing(received.descriptors):
                 raise
         return Exchange(self.peer, call, received.descriptors, self._stream, self._serving.current)
 
@@ -89,6 +95,8 @@ class Connection:
         while not self._waiting:
             if self._framer.error is not None:
                 raise self._framer.error
+            if self._lingering.too_many(self.peer.uid):
+                raise Busy("too many descriptors of this user are on file systems that do not answer")
             stall_s = self._serving.current.door.stall_s if self._framer.in_message else None
             data, descriptors = await self._stream.read(stall_s)
             if data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import logging
 import socket
 from collections import Counter
@@ -13,9 +14,11 @@ from ndfd import platform
 from ndfd.errors import Busy
 from ndfd.protocol.varlink_interfaces import ServiceInfo
 from ndfd.server.generation import Serving
+from ndfd.server.stalling import Lingering
 from ndfd.server.stream import FdStream
-from ndfd.server.varlink_calls import VarlinkCalls, protocol_failure
+from ndfd.server.varlink_calls import VarlinkCalls
 from ndfd.server.varlink_connection import Connection
+from ndfd.server.varlink_exchange import protocol_failure
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ class VarlinkDoor:
     def __init__(self, serving: Serving, service: ServiceInfo) -> None:
         self._serving = serving
         self._calls = VarlinkCalls(service)
+        self._lingering = Lingering()
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._per_user: Counter[int] = Counter()
         self._listener: socket.socket | None = None
@@ -107,7 +111,8 @@ class VarlinkDoor:
         ):
             _refuse(sock, peer.uid, generation.number)
             return
-        connection = Connection(FdStream(sock), peer, self._calls, self._serving)
+        stream = FdStream(sock, functools.partial(self._lingering.closing, uid=peer.uid))
+        connection = Connection(stream, peer, self._calls, self._serving, self._lingering)
         task = asyncio.get_running_loop().create_task(connection.run(), name=f"varlink uid={peer.uid} pid={peer.pid}")
         self._connections[task] = connection
         self._per_user[peer.uid] += 1

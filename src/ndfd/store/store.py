@@ -14,15 +14,18 @@ from typing import TypeVar
 from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, NdfdError, StoreDamaged, StoreError
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
-from ndfd.model.jobs import Job, JobChange, JobFault, JobPage, JobQuery, Submission
+from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobPage, JobQuery, Submission
 from ndfd.platform import storage
 from ndfd.store import reading, recovery
+from ndfd.store.backups import Backups
 from ndfd.store.clock import Clock
 from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
 from ndfd.store.files import Files
 from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
+from ndfd.store.lock import FolderLock
+from ndfd.store.manifest import DATABASE, SPOOL
 from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
 from ndfd.store.reader import Reader
@@ -37,9 +40,6 @@ from ndfd.store.work import Operation, Put
 
 T = TypeVar("T")
 
-DATABASE = "jobs.db"
-SPOOL = "spool"
-_LOCK = "lock"
 #: Seconds until a job is leased again whose document the disk would not give.
 _READ_AGAIN_S = 5.0
 
@@ -50,10 +50,10 @@ class Store:
     Whatever is awaited here is not undone when the one who awaits it is cancelled: it happens, or has happened.
     """
 
-    def __init__(self, folder: Path, lock_fd: int, keep_free_bytes: int, reached: Callable[[Step], None]) -> None:
+    def __init__(self, folder: Path, lock: FolderLock, keep_free_bytes: int, reached: Callable[[Step], None]) -> None:
         self.folder = folder
         self.reached = reached
-        self._lock_fd = lock_fd
+        self._lock = lock
         self._space = FreeSpace(folder, keep_free_bytes)
         self._on_change: list[Callable[[Job], None]] = []
         self._on_forgotten: list[Callable[[str], None]] = []
@@ -61,6 +61,7 @@ class Store:
         self._spool = Spool(folder / SPOOL)
         connection = connect(self._database)
         try:
+            recovery.refuse_lost(connection, self._database, self._spool)
             check(connection, self._database)
             migrate(connection)
             meta = recovery.begin(connection)
@@ -84,6 +85,7 @@ class Store:
             reset_readers=self._reader.reset,
         )
         self._files = Files(folder)
+        self._backups = Backups(self._database, self.pinned, keep_free_bytes)
 
     @classmethod
     def open(
@@ -98,20 +100,20 @@ class Store:
         `StoreError` when it cannot be used: another daemon has it, a newer ndfd made it, the disk refuses;
         `StoreDamaged` when it is not what was written.
         """
+        lock = FolderLock(folder)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             storage.sync_folder(folder.parent)
-            lock_fd = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock.take()
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
         try:
-            _lock(lock_fd, folder)
-            return cls(folder, lock_fd, keep_free_bytes, reached)
+            return cls(folder, lock, keep_free_bytes, reached)
         except (OSError, sqlite3.Error) as error:
-            os.close(lock_fd)
+            lock.release()
             raise ours(error, folder) from error
         except BaseException:
-            os.close(lock_fd)
+            lock.release()
             raise
 
     async def start(self) -> None:
@@ -124,10 +126,11 @@ class Store:
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def _close(self) -> None:
+        self._backups.close()
         self._files.stop()
         self._commits.stop()
         self._reader.stop()
-        os.close(self._lock_fd)
+        self._lock.release()
 
     @property
     def _database(self) -> Path:
@@ -158,9 +161,9 @@ class Store:
 
     # Running
 
-    async def ready(self, now: float, per_user: int) -> tuple[Ready, ...]:
-        """The first of each user's queued jobs that may run, by rank."""
-        return await self._reader.ask(reading.ready, now, per_user)
+    async def ready(self, now: float, per_line: int) -> tuple[Ready, ...]:
+        """The first of each user's queued jobs that may run, for each pool so many, by rank."""
+        return await self._reader.ask(reading.ready, now, per_line)
 
     async def next_due(self) -> float | None:
         """When the next postponed job may run; None where none waits for a moment to come."""
@@ -296,7 +299,15 @@ class Store:
         """Forgets files that are not there any more."""
         await self._perform(DropTaken(watch, paths))
 
-    # For backups
+    # Backups
+
+    async def backup(self, fd: int) -> BackupReport:
+        """Writes all that is there now to a file or a pipe, while everything goes on; `ndfd.store.restore` reads it.
+
+        `Busy` while another one is made, `BackupError` when it cannot be written, `StoreDamaged` when the database is,
+        `StorageFull` when there is no room for the copy of it. Cancelled, it stops.
+        """
+        return await self._backups.make(fd)
 
     @contextlib.contextmanager
     def pinned(self) -> Iterator[Spool]:
@@ -379,11 +390,3 @@ class Store:
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
-
-
-def _lock(lock_fd: int, folder: Path) -> None:
-    if not storage.lock(lock_fd):
-        raise StoreError(
-            f"another daemon works with the state folder {folder}",
-            hint="stop that one, or name another folder: [storage] state_dir",
-        )

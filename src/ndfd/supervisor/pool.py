@@ -62,7 +62,8 @@ class Pool:
         self._numbers = itertools.count(1) if numbers is None else numbers
         self._on_crash = on_crash
         self._clock: Clock = clock or asyncio.get_running_loop()
-        self._engine: EngineStatus | None = None
+        #: That its workers run; None before the start.
+        self.engine: EngineStatus | None = None
         self._workers: dict[int, PooledWorker] = {}
         self._waiting: deque[Conversion] = deque()
         self._launcher = Launcher(spawner, self._apply)
@@ -83,7 +84,7 @@ class Pool:
 
         A pool that has none while it is idle starts none.
         """
-        self._engine = await self._spawner.start()
+        self.engine = await self._spawner.start()
         self._rescale()
         while any(worker.process is None for worker in self._workers.values()):
             await self._changes.next()
@@ -91,7 +92,7 @@ class Pool:
             error = self._launcher.error or WorkerStartFailed("no worker could be started")
             await self.stop()
             raise error
-        return self._engine
+        return self.engine
 
     async def convert(
         self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None = None, task: Task = WHOLE
@@ -137,7 +138,7 @@ class Pool:
         """Reads the memory of each worker from the system, so is not free: some 20 microseconds a worker."""
         now = self._clock.time()
         return Snapshot(
-            engine=self._engine,
+            engine=self.engine,
             workers=tuple(worker.status(now) for worker in self._workers.values()),
             queued=len(self._waiting),
             available=self._breaker.is_closed or any(worker.is_ready for worker in self._workers.values()),
@@ -266,7 +267,7 @@ class Pool:
 
     def _rescale(self) -> None:
         """After every change of what there is to do, or of what may be had."""
-        if self._engine is None or self._stopping:
+        if self.engine is None or self._stopping:
             return
         waited_s = self._clock.time() - self._waiting[0].asked_at if self._waiting else 0.0
         self._scaling.decide(self._in_flight, len(self._waiting), waited_s)
@@ -278,7 +279,7 @@ class Pool:
             self._apply(worker, Event.RETIRED)
 
     def _fill(self) -> None:
-        if self._engine is None or self._stopping:
+        if self.engine is None or self._stopping:
             return
         for _ in range(self._breaker.startable(self._places() - len(self._workers), self._workers.values())):
             worker = PooledWorker(next(self._numbers), self._clock.time(), self._received, self._violated, self._ended)
@@ -389,6 +390,6 @@ class Pool:
             self._waiting.appendleft(conversion)
 
     def _report(self, error: NdfdError, conversion: Conversion, worker: PooledWorker, end: End) -> None:
-        report = crash_report(error, conversion, worker, end, self._engine)
+        report = crash_report(error, conversion, worker, end, self.engine)
         if report is not None and self._on_crash is not None:
             self._on_crash(report)

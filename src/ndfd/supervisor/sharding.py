@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -23,7 +24,7 @@ from ndfd.supervisor.conversion import OnPage, Result
 from ndfd.supervisor.document_state import DocumentState
 from ndfd.supervisor.pool import Pool
 from ndfd.supervisor.spawner import Clock
-from ndfd.supervisor.task import Task, TooLong
+from ndfd.supervisor.task import Task, TooLong, never
 
 
 class Sharding:
@@ -38,13 +39,23 @@ class Sharding:
         self._clock: Clock = clock or asyncio.get_running_loop()
 
     async def convert(
-        self, document_fd: int, options: ConvertOptions, *, uid: int, on_page: OnPage | None = None
+        self,
+        document_fd: int,
+        options: ConvertOptions,
+        *,
+        uid: int,
+        on_page: OnPage | None = None,
+        background: Callable[[], bool] = never,
     ) -> Result:
-        """As `Pool.convert`; the pages of a long document are told as they are finished, so not quite in order."""
+        """As `Pool.convert`; the pages of a long document are told as they are finished, so not quite in order.
+
+        While it waits for a worker and `background` says so, it waits behind all others.
+        """
         if self._pages_max is None:
-            return await self._pool.convert(document_fd, options, uid=uid, on_page=on_page)
+            task = Task(background=background)
+            return await self._pool.convert(document_fd, options, uid=uid, on_page=on_page, task=task)
         begun, document = self._clock.time(), DocumentState.of(document_fd)
-        whole = Task(frames.Whole(self._pages_max), document=document)
+        whole = Task(frames.Whole(self._pages_max), document=document, background=background)
         try:
             return await self._pool.convert(document_fd, options, uid=uid, on_page=on_page, task=whole)
         except TooLong as answer:

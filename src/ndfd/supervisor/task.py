@@ -13,7 +13,8 @@ from ndfd.supervisor.document_state import DocumentState
 _HOWEVER_LONG = frames.Whole()
 
 
-def _never() -> bool:
+def never() -> bool:
+    """Of what does not wait in the background."""
     return False
 
 
@@ -36,7 +37,7 @@ class Task:
     #: The document as it was when the whole conversion was asked for; None for the one that it is now.
     document: DocumentState | None = None
     #: Whether it waits behind all that is not, at the time of asking.
-    background: Callable[[], bool] = _never
+    background: Callable[[], bool] = never
 
     def start(self) -> tuple[int, int | None]:
         """The pages done before it begins, counted through the document, and the pages of the document if known."""

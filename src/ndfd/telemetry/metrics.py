@@ -20,7 +20,7 @@ from ndfd.model.conversion import ConversionReport, OutputFormat
 from ndfd.model.crash import CrashReport
 from ndfd.model.measures import MEASURES
 from ndfd.model.sandbox import Sandbox
-from ndfd.model.status import DaemonStatus, WorkerState
+from ndfd.model.status import DaemonStatus, JobsStatus, WorkerState
 
 #: Seconds: a page takes milliseconds, a book seconds, a bomb the deadline.
 _DURATION_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
@@ -131,6 +131,8 @@ class _StatusCollector(Collector):
             int(status.config_hash[:12] or "0", 16),
         )
         yield from _sandbox(status.sandbox)
+        if status.jobs is not None:
+            yield from _jobs(status.jobs)
         build = GaugeMetricFamily(
             "ndfd_build_info", "Always 1; its labels say what runs.", labels=["version", "python", "engine", "native"]
         )
@@ -165,6 +167,19 @@ def _sandbox(sandbox: Sandbox | None) -> Iterator[Metric]:
     for measure in MEASURES:
         missing.add_metric([measure], measure in sandbox.missing)
     yield missing
+
+
+def _jobs(jobs: JobsStatus) -> Iterator[Metric]:
+    by_state = GaugeMetricFamily("ndfd_jobs", "Durable jobs that are kept, by state.", labels=["state"])
+    for state in ("queued", "running", "succeeded", "failed", "quarantined", "cancelled"):
+        by_state.add_metric([state], getattr(jobs, state))
+    yield by_state
+    oldest = "Time that the first of the queued jobs has waited; 0 when none waits."
+    yield _gauge("ndfd_job_oldest_queued_seconds", oldest, jobs.oldest_queued_s or 0.0)
+    yield _gauge("ndfd_store_spool_bytes", "Documents and results on the disk.", jobs.spool_bytes)
+    yield _gauge("ndfd_store_free_bytes", "What is left on the disk of the store.", jobs.free_bytes)
+    given_up = "Deliveries of ends of jobs that were given up since the start."
+    yield _gauge("ndfd_job_deliveries_failed", given_up, jobs.deliveries_failed)
 
 
 def _of_workers(status: DaemonStatus) -> Iterator[Metric]:

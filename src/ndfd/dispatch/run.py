@@ -1,0 +1,85 @@
+"""One leased job on its way to a worker and back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from ndfd.dispatch.conversions import Converted, Pools
+from ndfd.dispatch.places import Places
+from ndfd.dispatch.policy import pool_name
+from ndfd.model.conversion import PageReport
+from ndfd.model.job_states import JobState
+from ndfd.model.jobs import Job
+from ndfd.store import Leased
+
+#: For so long, and for no more than this part of its deadline, a job waits behind all conversions whose callers wait on
+#: their connections; then it is served in its turn, so that those cannot keep it from workers for ever.
+PATIENCE_S = 5.0
+PATIENCE_PART = 0.25
+
+
+class Run:
+    """Waits for a place, has a worker, is over."""
+
+    def __init__(self, leased: Leased, places: Places, deadline_s: float) -> None:
+        """`deadline_s` is counted from the moment in which a worker may have it."""
+        self.job = leased.job
+        self.document_fd = leased.document_fd
+        self.pool = pool_name(leased.job.pool)
+        #: Whether it waits for a worker or has one.
+        self.at_work = True
+        #: In the event loop's time; None before it has its place.
+        self.begun_at: float | None = None
+        #: Whether it was stopped for the daemon's sake, and the job waits for another run.
+        self.put_back = False
+        self._options = msgspec.structs.replace(leased.convert, deadline_s=deadline_s)
+        self._deadline_s = deadline_s
+        self._places = places
+        self._conversion: asyncio.Task[Converted] | None = None
+        self._pages_done = 0
+        self._pages: int | None = None
+
+    def convert(
+        self, pools: Pools, begun: Callable[[Run], None], on_page: Callable[[Run], None]
+    ) -> asyncio.Task[Converted]:
+        """Begins; the document's descriptor is not needed any more when that is done."""
+        conversion = asyncio.create_task(self._convert(pools, begun, on_page), name=f"job {self.job.id}")
+        self._conversion = conversion
+        return conversion
+
+    def stop(self) -> None:
+        """A worker that is at it is ended; nothing happens when it is done already."""
+        if self._conversion is not None:
+            self._conversion.cancel()
+
+    def live(self, job: Job) -> Job:
+        """The job with the pages that this run has done, when it is this run that goes on."""
+        if job.state is not JobState.RUNNING or job.attempts != self.job.attempts or self._pages is None:
+            return job
+        return msgspec.structs.replace(job, pages_done=self._pages_done, pages=self._pages)
+
+    async def _convert(self, pools: Pools, begun: Callable[[Run], None], on_page: Callable[[Run], None]) -> Converted:
+        def tell(page: PageReport) -> None:
+            # Counted, for pages of a document that several workers read do not come in order.
+            self._pages_done += 1
+            self._pages = page.total
+            on_page(self)
+
+        clock = asyncio.get_running_loop()
+        await self._places.take()
+        try:
+            begun(self)
+            with pools.held(self.job.pool) as conversions:
+                patient_until = clock.time() + min(PATIENCE_S, self._deadline_s * PATIENCE_PART)
+                return await conversions.convert(
+                    self.document_fd,
+                    self._options,
+                    uid=self.job.uid,
+                    on_page=tell,
+                    background=lambda: clock.time() < patient_until,
+                )
+        finally:
+            self._places.give_back()
