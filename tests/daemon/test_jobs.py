@@ -116,9 +116,8 @@ def test_a_reload_begins_to_watch_a_folder_and_to_deliver(tmp_path: Path) -> Non
         assert not (inbox / "a.pdf").exists()
 
         daemon.write(f'{ONE_WORKER}[watch.inbox]\npath = "{tmp_path / "nowhere"}"\n')
-        with pytest.raises(ConfigError) as refused:
+        with pytest.raises(ConfigError, match=r"config\.toml:4:8: watch\.inbox\.path: .*nowhere is not there"):
             client.reload()
-        assert any("watch.inbox.path" in line for line in refused.value.details), refused.value
         daemon.write(ONE_WORKER)
         client.reload()
         (inbox / "b.pdf").write_bytes(documents(2)[1])
