@@ -87,10 +87,13 @@ def test_a_restart_of_the_daemon_is_waited_for(at_work: Doors) -> None:
         watcher.add([hanging])
         assert seen.running.wait(20)
         restart(at_work)
+        at_work.run(at_work.jobs.watched(1))
         at_work.run(at_work.jobs.succeed(hanging))
         ended = watcher.next_final()
     assert isinstance(ended, Job)
     assert ended.state is JobState.SUCCEEDED
+    # What was told before the restart is not told again.
+    assert [job.version for job in seen.jobs] == sorted({job.version for job in seen.jobs})
 
 
 def test_a_job_that_was_forgotten_does_not_keep_the_others_from_their_end(at_work: Doors) -> None:
