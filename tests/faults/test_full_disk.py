@@ -14,7 +14,7 @@ from ndfd.errors import NdfdError, StorageFull, StoreError
 from ndfd.model.job_states import JobState
 from ndfd.model.jobs import Job, JobQuery
 from ndfd.store import Keep, Store
-from tests.store.disks import KINDS, Disk, mounted
+from tests.faults.disks import KINDS, Disk, mounted
 from tests.store.work import document_of, finished, report, result_of, spooled, started, submitted, whole
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ndfd.model.job_states import JobState
-from tests.store.faulty_life import document, result
+from tests.faults.faulty_life import document, result
 from tests.store.work import document_of, result_of, started
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def life(folder: Path, first: int, count: int, *before: str) -> list[list[str]]:
-    command = [*before, sys.executable, "-m", "tests.store.faulty_life", str(folder), str(first), str(count)]
+    command = [*before, sys.executable, "-m", "tests.faults.faulty_life", str(folder), str(first), str(count)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=100)
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[-1:] == [["ended"]], done.stderr

@@ -1,6 +1,6 @@
 """A life of a store for the tests of system errors: takes jobs in and runs them, and says what was acknowledged.
 
-    python -m tests.store.faulty_life FOLDER FIRST COUNT
+    python -m tests.faults.faulty_life FOLDER FIRST COUNT
 
 Writes a line for each thing that happened: `accepted ID NUMBER`, `succeeded ID NUMBER`, `refused CODE`, and `ended`.
 """
