@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ndfd.dispatch.file_names import OutputName
@@ -32,16 +32,20 @@ def open_source(root: Path, path: str, mark: str) -> int:
     try:
         status = os.fstat(fd)
         if mark_of(status) != mark or files.has_writer(fd):
-            raise DocumentChanged(f"{path} is still being written")
-        if fault := lent(folders, status, os.geteuid()):
-            raise NotPermitted(
-                f"the file {fault}: who put it here may be somebody who cannot read it",
-                hint="copy the file instead of moving or linking it, or let everybody read it",
-            )
+            raise DocumentChanged(f"{path} is still being written")  # noqa: TRY301 - closed in one place
+        _refuse_lent(folders, status)
     except BaseException:
         os.close(fd)
         raise
     return fd
+
+
+def _refuse_lent(folders: Sequence[os.stat_result], status: os.stat_result) -> None:
+    if fault := lent(folders, status, os.geteuid()):
+        raise NotPermitted(
+            f"the file {fault}: who put it here may be somebody who cannot read it",
+            hint="copy the file instead of moving or linking it, or let everybody read it",
+        )
 
 
 def delete(root: Path, path: str, mark: str, number: str) -> None:

@@ -109,6 +109,7 @@ class Commits:
                 break
             thread.join()
         self._staging.stop()
+        self._spool.close()
         if self._connection is not None:
             self._connection.close()
 
@@ -244,6 +245,8 @@ class Commits:
                 self._suspect(item.operation)
             if outcome.work is not None:
                 self._unnamed.update(outcome.work.released)
+                for digest in outcome.work.shared:
+                    self._spool.touch(digest)
                 # Whether it still is: somebody may have sent the same bytes anew since.
                 self._damaged.update(outcome.work.damaged)
         # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.

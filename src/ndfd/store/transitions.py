@@ -110,7 +110,9 @@ def refer(work: Work, digest: bytes, size: int) -> None:
 def release(work: Work, digest: bytes) -> None:
     """One job fewer names this file."""
     row = work.one("unrefer", digest)
-    if row is not None and row[0] <= 0:
+    if row is not None and row[0] > 0:
+        work.shared.append(digest)
+    elif row is not None:
         work.run("drop_blob", digest)
         work.tally.blob_bytes -= row[1]
         work.released.append(digest)
