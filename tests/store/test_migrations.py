@@ -21,6 +21,11 @@ def schema(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall())
 
 
+def parameters(statement: str) -> int:
+    """How many values it binds, numbered or not."""
+    return max(map(int, re.findall(r"\?(\d)", statement)), default=statement.count("?"))
+
+
 @pytest.fixture
 def connection() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)
