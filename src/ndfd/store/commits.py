@@ -161,9 +161,10 @@ class Commits:
                 fit = self._fit(batch, failures)
                 outcomes = self._commit_or_part(fit)
                 self._remove(fit, outcomes)
+                self._done(outcomes)
+                # Not before: to drop a large file that was there already takes a time that would tell of it.
                 for item in fit:
                     _close(item)
-                self._done(outcomes)
             if self._erased and self._to_commit.empty():
                 self._empty_log()
             if last:
@@ -219,12 +220,14 @@ class Commits:
         connection = self._connection
         if connection is None:
             return
-        if isinstance(ours(error, self._folder), StorageFull):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            return
+        with contextlib.suppress(sqlite3.Error):
+            if isinstance(ours(error, self._folder), StorageFull):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                return
         self._reset_readers()
-        connection.close()
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
         self._connection = None
 
     # Afterwards
@@ -244,20 +247,22 @@ class Commits:
                 # Whether it still is: somebody may have sent the same bytes anew since.
                 self._damaged.update(outcome.work.damaged)
         # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.
-        with contextlib.suppress(sqlite3.Error, OSError):
-            while self._damaged:
-                digest = next(iter(self._damaged))
+        for digest in tuple(self._damaged):
+            with contextlib.suppress(OSError):
                 if not self._spool.is_sound(digest):
                     self._spool.unlink(digest)
                 self._damaged.remove(digest)
+        with contextlib.suppress(sqlite3.Error):
             self._remove_unnamed()
 
     def _remove_unnamed(self) -> None:
         with self._pin_lock:
-            while self._unnamed and not self._pins:
-                digest = next(iter(self._unnamed))
+            for digest in () if self._pins else tuple(self._unnamed):
                 if self._connected().execute(QUERIES["blob"], (digest,)).fetchone() is None:
-                    self._spool.unlink(digest)
+                    try:
+                        self._spool.unlink(digest)
+                    except OSError:
+                        continue
                     self._reached(Step.UNLINKED)
                 self._unnamed.remove(digest)
 

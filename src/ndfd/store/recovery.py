@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from pathlib import Path
 from typing import NamedTuple
 
-from ndfd.errors import DocumentKillsWorkers
+from ndfd.errors import DocumentKillsWorkers, StoreDamaged
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import JobFault
 from ndfd.store.queries import QUERIES
@@ -32,6 +33,16 @@ class Meta(NamedTuple):
     secret: bytes
     #: That the life before has written.
     last_moment: float
+
+
+def refuse_lost(connection: sqlite3.Connection, path: Path, spool: Spool) -> None:
+    """`StoreDamaged` when there are files and no database: a sweep would take them for nobody's."""
+    empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
+    if empty and next(spool.hashes(), None) is not None:
+        raise StoreDamaged(
+            f"{path} is empty or was not there, and {spool.folder} holds files of jobs",
+            hint=f"put a backup back with `ndfd restore --replace`; to begin anew, move {path.parent} away",
+        )
 
 
 def begin(connection: sqlite3.Connection) -> Meta:

@@ -7,6 +7,7 @@ user's job run on a document of his making. Processors compute it at 1.5 GB/s an
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -120,16 +121,24 @@ class Spool:
             return fd, None
         return storage.open_named(self._incoming)
 
-    def link(self, staged: Staged, folder_fd: int) -> bool:
-        """Gives it its name, in its open folder; False when the same bytes are there already, and stay."""
+    def link(self, staged: Staged, folder_fd: int) -> None:
+        """Gives it its name, in its open folder.
+
+        What has the name already is replaced: whether it still is what it was could only be told by reading it, which
+        would also tell by its time that it is there. This one's bytes are on the disk.
+        """
         path = self.path(staged.hash)
         if self._link(staged, path, folder_fd):
-            return True
-        # A file that was cut off is not what its name says; one with other bytes is found when it is read.
-        if path.lstat().st_size != staged.size:
-            path.unlink()
-            return self._link(staged, path, folder_fd)
-        return False
+            return
+        beside = self._incoming / path.name
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+        incoming_fd = storage.open_folder(self._incoming)
+        try:
+            self._link(staged, beside, incoming_fd)
+        finally:
+            os.close(incoming_fd)
+        beside.replace(path)
 
     def _link(self, staged: Staged, path: Path, folder_fd: int) -> bool:
         if staged.path is None:
@@ -147,7 +156,13 @@ class Spool:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
         except FileNotFoundError:
             raise StoreDamaged(f"{path} is missing") from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise StoreDamaged(f"{path} is a link, where a file was written") from None
+            raise
         try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise StoreDamaged(f"{path} is no file any more")  # noqa: TRY301 - the descriptor is closed in one place
             _refuse_if_damaged(fd, digest, path)
         except BaseException:
             os.close(fd)

@@ -61,6 +61,7 @@ class Store:
         self._spool = Spool(folder / SPOOL)
         connection = connect(self._database)
         try:
+            recovery.refuse_lost(connection, self._database, self._spool)
             check(connection, self._database)
             migrate(connection)
             meta = recovery.begin(connection)
