@@ -17,6 +17,7 @@ from ndfd.client import Client
 from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
 from tests.cli.fake_daemon import FakeDaemon, daemon_of
+from tests.cli.jobs_that_run import JobsThatRun
 from tests.server.doors import LIMITS, Doors
 
 
@@ -53,6 +54,17 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
     place = tmp_path / "sockets"
     place.mkdir()
     with Doors(place, DoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
+        yield running
+
+
+@pytest.fixture
+def at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Doors]:
+    """The doors of a daemon whose jobs run by themselves, and which is the one that is found."""
+    monkeypatch.setattr("tests.server.doors.JobsInMemory", JobsThatRun)
+    place = tmp_path / "working"
+    place.mkdir()
+    with Doors(place, DoorLimits(), HttpDoorLimits(), LIMITS).open() as running:
+        monkeypatch.setenv("NDFD_SOCKET", str(running.varlink_path))
         yield running
 
 

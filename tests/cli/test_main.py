@@ -10,6 +10,7 @@ import pytest
 from ndfd import __version__
 from ndfd.cli.config import config
 from ndfd.cli.endings import exit_status_of, lines_of, one_line
+from ndfd.cli.jobs import jobs
 from ndfd.cli.main import ndfd as group
 from ndfd.config.precedence import LAYERS
 from ndfd.errors import EX_DATAERR, ConfigError, DamagedDocument, InputError, NdfdError, NoDocuments
@@ -29,7 +30,8 @@ def test_every_command_explains_itself_on_stdout(ndfd: Ndfd, command: str) -> No
 
 
 def test_the_help_fits_a_terminal_of_eighty_columns(ndfd: Ndfd) -> None:
-    for command in ("", *group.commands, *(f"config {name}" for name in config.commands)):
+    below = [f"{each.name} {name}" for each in (config, jobs) for name in each.commands]
+    for command in ("", *group.commands, *below):
         text = ndfd(*command.split(), "--help").stdout
         # What is shown as it was written may be up to a hundred columns wide.
         assert max(map(len, text.splitlines())) <= 100

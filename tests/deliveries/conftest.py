@@ -89,12 +89,12 @@ class Desk:
             if not ready:
                 await self._work.wait()
                 continue
-            for leased in await self.store.lease([each.id for each in ready]):
-                data = os.pread(leased.document_fd, 1 << 20, 0)
-                os.close(leased.document_fd)
-                await self._end(leased.job, data)
+            leased = await self.store.lease([each.id for each in ready])
+            await asyncio.gather(*(self._end(each.job, each.document_fd) for each in leased))
 
-    async def _end(self, job: Job, data: bytes) -> None:
+    async def _end(self, job: Job, document_fd: int) -> None:
+        data = os.pread(document_fd, 1 << 20, 0)
+        os.close(document_fd)
         if data in self.faults:
             await self.store.end(job.id, job.attempts, Ending(JobEvent.FAILED, self.faults[data]))
             return
@@ -153,3 +153,13 @@ def quiet_umask() -> Iterator[None]:
     former = os.umask(0o022)
     yield
     os.umask(former)
+
+
+@pytest.fixture
+def as_nobody(tmp_path: Path) -> Iterator[Callable[[], None]]:
+    """Makes this process an ordinary user's until the end of the test."""
+    for each in (tmp_path, *tmp_path.parents):
+        if each.stat().st_uid == os.geteuid() and each != Path("/"):
+            each.chmod(each.stat().st_mode | 0o055)
+    yield lambda: os.seteuid(65534)
+    os.seteuid(0)

@@ -64,7 +64,7 @@ def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
             with contextlib.suppress(OSError):  # The other side may have gone.
                 found.answer(self, number)
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *arguments: object) -> None:
             pass
 
     class Server(ThreadingHTTPServer):

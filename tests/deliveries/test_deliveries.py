@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,6 +142,27 @@ async def test_a_retry_that_an_earlier_life_has_planned_is_made_by_the_next(
         assert len(there.received) == 2
 
 
+async def test_a_retry_is_made_at_its_time_though_nothing_else_happens(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_lane, "retry_delay_s", lambda failures, chance, asked: 0.2)
+    with receiver() as there:
+        there.answer = lambda handler, number: reply(handler, 500 if number < 2 else 200)
+        async with Life(state, {"web": web(there.url)}) as life:
+            await life.ended(await life.desk.submit_bytes(b"x"))
+        assert len(there.received) == 3
+
+
+async def test_an_attempt_that_hangs_does_not_keep_the_next_ones_to_the_same_server(state: Path) -> None:
+    with receiver() as there:
+        there.answer = lambda handler, number: (there.closing.wait() and None) if number == 0 else reply(handler, 200)
+        async with Life(state, {"web": web(there.url)}) as life:
+            await life.desk.submit_bytes(b"hangs")
+            await until(lambda: there.received)
+            for number in range(20):
+                await life.ended(await life.desk.submit_bytes(b"%d" % number))
+
+
 async def test_one_that_does_not_answer_holds_up_nobody_else(state: Path) -> None:
     with receiver() as slow, receiver() as good:
         slow.answer = lambda handler, number: slow.closing.wait() and None
@@ -150,7 +170,7 @@ async def test_one_that_does_not_answer_holds_up_nobody_else(state: Path) -> Non
             for number in range(100):
                 await life.desk.submit_bytes(b"%d" % number)
             await until(lambda: len(good.received) == 100)
-            assert len(slow.received) <= delivery_lane.AT_ONCE
+            assert len(slow.received) <= delivery_lane.SERVER_AT_ONCE
 
 
 async def test_one_that_takes_too_long_is_cut_off(state: Path, at_once: None) -> None:
@@ -228,7 +248,7 @@ async def test_a_folder_that_is_not_there_gets_its_results_when_it_is(state: Pat
             await asyncio.sleep(0.01)
         folder.mkdir()
         await life.ended(job)
-    assert os.listdir(folder) == ["x.md"]
+    assert [each.name for each in folder.iterdir()] == ["x.md"]
 
 
 async def test_a_job_that_was_forgotten_is_told_to_nobody_and_stops_nothing(state: Path) -> None:
@@ -250,7 +270,8 @@ def test_webhooks_cost_nothing_where_there_are_none(tmp_path: Path) -> None:
     import subprocess
     import sys
 
-    code = "import sys; import ndfd.dispatch.deliveries, ndfd.dispatch.watching; print([m for m in sys.modules if 'urllib3' in m])"
+    parts = "ndfd.dispatch.deliveries, ndfd.dispatch.watching"
+    code = f"import sys, {parts}; print([m for m in sys.modules if 'urllib3' in m])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 

@@ -91,10 +91,11 @@ async def scene(
     rules: Policy | None = None,
     start: bool = True,
     grace_s: float = 0.0,
+    keep_free_bytes: int = 0,
 ) -> AsyncIterator[Scene]:
     """A service that runs, until the end of the block; no descriptor is left of it."""
     descriptors = open_descriptors()
-    store = Store.open(folder / "state", keep_free_bytes=0)
+    store = Store.open(folder / "state", keep_free_bytes=keep_free_bytes)
     await store.start()
     pools = pools or FakePools(behaviour=behaviour)
     service = JobService(store, lambda: pools, rules or policy(workers), lambda: ENGINE)

@@ -224,11 +224,11 @@ def test_a_fault_of_the_loop_itself_stops_nothing(tmp_path: Path, monkeypatch: p
             await it.ended(await it.job("first"))
             ready, faults = it.store.ready, [1, 2]
 
-            async def faulty(now: float, per_user: int) -> object:
+            async def faulty(now: float, per_line: int) -> object:
                 if faults:
                     faults.pop()
                     raise RuntimeError("a fault")
-                return await ready(now, per_user)
+                return await ready(now, per_line)
 
             monkeypatch.setattr(it.store, "ready", faulty)
             (job,) = await it.ended(await it.job("second"))

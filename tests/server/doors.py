@@ -9,7 +9,7 @@ import http.client
 import os
 import socket
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from ndfd.server.http_door import HttpDoor, HttpDoorLimits
 from ndfd.server.methods import Daemon, Methods, OnPage
 from ndfd.server.occupancy import Held
 from ndfd.server.varlink_door import VarlinkDoor
+from ndfd.supervisor.task import never
 from tests.server.jobs_in_memory import JobsInMemory
 from tests.server.results import SANDBOX, Result, sealed_result
 
@@ -54,6 +55,7 @@ class ScriptedConversions:
         *,
         uid: int,
         on_page: OnPage | None,
+        background: Callable[[], bool] = never,
     ) -> Result:
         self.seen.append((options, uid))
         self.started.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncGenerator
 from typing import Any, NamedTuple
@@ -39,6 +40,7 @@ class JobsInMemory:
         #: What a submission fails with, when it is set.
         self.refusal: BaseException | None = None
         self.queries: list[tuple[JobQuery, int | None]] = []
+        self._serial = itertools.count()
         self._jobs: dict[str, Job] = {}
         self._history: dict[str, list[JobChange]] = {}
         self._content: dict[str, bytes] = {}
@@ -65,7 +67,7 @@ class JobsInMemory:
             return Submission(self._jobs[known], reused=True)
         convert = options.convert
         job = Job(
-            id=f"job{len(self._jobs):06}",
+            id=f"job{next(self._serial):06}",
             state=JobState.QUEUED,
             uid=uid,
             format=convert.format,

@@ -7,6 +7,7 @@ import base64
 import dataclasses
 import json
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from ndfd import platform
 from ndfd.errors import DamagedDocument, QuotaExceeded, ShuttingDown, StorageFull
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.job_states import JobState
-from ndfd.model.jobs import JobOptions, JobQuery
+from ndfd.model.jobs import Job, JobOptions, JobQuery
 from ndfd.platform import Peer as Caller
 from ndfd.server.access import ACCESS
-from tests.server.doors import LIMITS, Doors, open_descriptors
+from tests.server.doors import Doors, open_descriptors
 from tests.server.varlink_peer import GET_STATUS, Peer, document
 
 SUBMIT, GET, LIST, WATCH, RESULT, CANCEL, RETRY, FORGET, BACKUP = (
@@ -68,18 +69,15 @@ def test_a_document_becomes_a_job_with_all_that_was_asked(doors: Doors) -> None:
     assert doors.jobs.seen == [(b"a document", options, os.getuid())]
 
 
-def test_what_is_not_asked_is_the_default_and_the_deadline_the_configurations(doors: Doors) -> None:
+def test_what_is_not_asked_is_left_to_the_default(doors: Doors) -> None:
     fd = document(b"0123456789")
     os.lseek(fd, 8, os.SEEK_SET)
     with Peer(doors) as peer:
         job = peer.ask(SUBMIT, {"document": {"fd": 0}}, fd)["parameters"]["job"]
-        assert not {"priority", "key", "labels", "name", "pool"} & set(job)
-        peer.ask(SUBMIT, {**inline(), "deadline_ms": 10**12})
+        # The deadline as well: that of the run is then the configuration's, as it is when it runs.
+        assert not {"priority", "key", "labels", "name", "pool", "deadline_s"} & set(job)
     os.close(fd)
-    default, most = (seen.options for seen in doors.jobs.seen)
-    assert doors.jobs.seen[0].document == b"0123456789"
-    assert default == JobOptions(ConvertOptions(deadline_s=LIMITS.default_deadline_s))
-    assert most.convert.deadline_s == LIMITS.max_deadline_s
+    assert doors.jobs.seen == [(b"0123456789", JobOptions(), os.getuid())]
 
 
 def test_the_same_work_is_the_same_job(doors: Doors) -> None:
@@ -297,6 +295,20 @@ def test_a_watch_of_what_there_is_not_fails_at_once(doors: Doors) -> None:
     doors.run(doors.jobs.watched(0))
 
 
+def test_a_watch_that_is_left_has_ended_though_somebody_still_holds_it(doors: Doors) -> None:
+    job_id = submitted(doors)
+
+    async def left() -> AsyncIterator[Job]:
+        caller = Caller(uid=os.getuid(), gid=0, pid=1)
+        async with doors.serving.current.methods.jobs.watched(caller, (job_id,)) as changes:
+            assert (await anext(changes)).id == job_id
+            assert doors.jobs.watches == 1
+        assert doors.jobs.watches == 0
+        return changes
+
+    doors.run(left())
+
+
 def test_a_watch_fails_with_what_ends_it(doors: Doors) -> None:
     job_id = submitted(doors)
     with Peer(doors) as peer:
@@ -487,22 +499,24 @@ def test_a_backup_is_written_to_a_descriptor_for_administrators(
     assert path.read_bytes() == b"a backup"
 
 
-def test_a_backup_needs_a_regular_file_that_is_open_for_writing(doors: Doors, tmp_path: Path) -> None:
+def test_a_backup_needs_a_regular_file_or_a_pipe_that_is_open_for_writing(doors: Doors, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     reading, writing = os.pipe()
     unusable = {
-        "not open for writing": os.open(tmp_path / "file", os.O_RDONLY),
-        "is a pipe": writing,
-        "is a directory": os.open(tmp_path, os.O_RDONLY),
+        "is not open for writing": os.open(tmp_path / "file", os.O_RDONLY),
+        "is a directory, neither a regular file nor a pipe": os.open(tmp_path, os.O_RDONLY),
+        "is a character device, neither": os.open("/dev/null", os.O_WRONLY),
     }
     with Peer(doors) as peer:
-        for what, fd in unusable.items():
+        for what, fd in {**unusable, "not open for writing": reading}.items():
             failed = peer.ask(BACKUP, {"fd": 0}, fd)["parameters"]
-            assert failed["code"] == "usage"
-            assert f"the backup's descriptor {what}" in failed["message"].replace("is not open", "not open")
+            assert (failed["code"], "regular file or a pipe" in failed["hint"]) == ("usage", True)
+            assert what in failed["message"]
         for index in (0, 1, -1):
             assert peer.ask(BACKUP, {"fd": index})["parameters"]["code"] == "protocol"
-    for fd in (*unusable.values(), reading):
+        assert "report" in peer.ask(BACKUP, {"fd": 0}, writing)["parameters"]
+    assert os.read(reading, 100) == b"a backup"
+    for fd in (*unusable.values(), reading, writing):
         os.close(fd)
 
 

@@ -85,7 +85,6 @@ def test_each_watched_file_has_its_own_answer_also_where_the_job_is_one(tmp_path
             await succeed(store, first.job)
             late = await submit(store, hooks=("watch:in",), taken=taken("late/a.pdf"))
             assert late.reused
-            await submit(store, hooks=("watch:in",), taken=taken("late/a.pdf"))
             due = await store.due_deliveries(store.now(), 10)
             assert sorted(delivery.source.path for delivery in due if delivery.source) == [
                 "a.pdf",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -78,7 +80,7 @@ def test_files_that_no_row_names_are_removed(tmp_path: Path) -> None:
 def test_two_daemons_do_not_share_a_folder(tmp_path: Path) -> None:
     async def body() -> None:
         async with opened(tmp_path):
-            with pytest.raises(StoreError, match="another daemon"):
+            with pytest.raises(StoreError, match="in use by another process"):
                 Store.open(tmp_path)
         async with opened(tmp_path):
             pass
@@ -217,14 +219,11 @@ def test_the_stores_time_never_goes_back() -> None:
 
 
 def test_a_clock_set_back_by_a_day_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    really = time.time
-
     async def body() -> None:
         async with opened(tmp_path) as store:
             first = (await submit(store, b"first")).job
-        monkeypatch.setattr("ndfd.store.clock.time.time", lambda: really() - 86400)
+        behind = functools.partial(Clock, wall=lambda: time.time() - 86400)
+        monkeypatch.setattr("ndfd.store.store.Clock", behind)
         async with opened(tmp_path) as store:
             second = (await submit(store, b"second")).job
             assert second.accepted_at >= first.accepted_at

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
-from ndfd.client import Client
 from ndfd.errors import Unavailable
 
+
+class Closable(Protocol):
+    """A connection, as far as a batch knows it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it can carry no further call."""
+        ...
+
+    def close(self) -> None:
+        """Ends the call in progress; any thread may do so."""
+
+
+Connected = TypeVar("Connected", bound=Closable)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -25,17 +37,20 @@ class DaemonGone(Exception):
         self.error = error
 
 
-class Batch(Generic[Item, Result]):
+class Batch(Generic[Connected, Item, Result]):
     """Runs `work(client, item)` for many items at once. Leaving the block early ends what still runs."""
 
-    def __init__(self, socket: Path, threads: int, work: Callable[[Client, Item], Result]) -> None:
-        self._socket = socket
+    def __init__(
+        self, connect: Callable[[], Connected], threads: int, work: Callable[[Connected, Item], Result]
+    ) -> None:
+        """`connect` makes a thread's connection, and another when it is closed."""
+        self._connect = connect
         self._work = work
         self._threads = threads
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ndfd-convert")
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="ndfd-batch")
         self._mine = threading.local()
         self._lock = threading.Lock()
-        self._clients: set[Client] = set()
+        self._clients: set[Connected] = set()
         self._stopping = False
 
     def __enter__(self) -> Self:
@@ -55,7 +70,7 @@ class Batch(Generic[Item, Result]):
             client.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
 
-    def results(self, items: Sequence[Item], ahead: int) -> Iterator[Result]:
+    def results(self, items: Iterable[Item], ahead: int) -> Iterator[Result]:
         """The results in the order of the items, with at most `ahead` items begun and not yet given.
 
         `DaemonGone` when no connection can be made any more; what `work` raises otherwise.
@@ -72,12 +87,12 @@ class Batch(Generic[Item, Result]):
     def _run(self, item: Item) -> Result:
         return self._work(self._client(), item)
 
-    def _client(self) -> Client:
+    def _client(self) -> Connected:
         """This thread's connection: a new one when the last broke."""
-        client: Client | None = getattr(self._mine, "client", None)
+        client: Connected | None = getattr(self._mine, "client", None)
         if client is None or client.closed:
             try:
-                client = Client.connect(self._socket)
+                client = self._connect()
             except Unavailable as error:
                 raise DaemonGone(error) from error
             self._mine.client = client

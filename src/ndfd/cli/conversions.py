@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -77,7 +78,10 @@ class Conversions:
 
         written: list[Path] = []
         try:
-            with daemon_socket(socket, private) as path, Batch(path, self._threads(path, jobs, inputs), work) as batch:
+            with (
+                daemon_socket(socket, private) as path,
+                Batch(partial(Client.connect, path), self._threads(path, jobs, inputs), work) as batch,
+            ):
                 for outcome in batch.results(inputs, max(ahead, 1)):
                     if isinstance(outcome, Done) and isinstance(output, StreamOutput):
                         with outcome.conversion:

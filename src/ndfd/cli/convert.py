@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
+from ndfd.cli.endings import end_on_signals
 from ndfd.cli.inputs import find_inputs
-from ndfd.cli.options import DURATION, socket_option
+from ndfd.cli.options import DURATION, password_in, socket_option
 from ndfd.cli.pools import complete_pools
-from ndfd.errors import InputError, UsageError
+from ndfd.errors import UsageError
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 
 
@@ -112,34 +111,13 @@ def convert(
         )
     options = ConvertOptions(
         format=OutputFormat(output_format),
-        password=_password(password_file) if password_file else None,
+        password=password_in(password_file) if password_file else None,
         deadline_s=deadline,
         pool=pool,
     )
     # The client, 30 ms, which `ndfd --help` and the shell's completion do not need.
     from ndfd.cli.conversions import Conversions
 
-    _end_on_signals()
+    end_on_signals()
     command = Conversions(options, folder, as_json=as_json, quiet=quiet)
     return command.run(find_inputs(files), socket=socket, private=private, jobs=jobs)
-
-
-def _password(file: Path) -> str:
-    try:
-        line = file.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: the password is not UTF-8", hint="save the password file in UTF-8") from None
-
-
-def _end_on_signals() -> None:
-    """Makes SIGTERM and SIGHUP end the command as Ctrl-C does: by unwinding, so that what it made is removed."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Collection
+from types import FrameType
 
 from ndfd.errors import EX_DATAERR, NdfdError
 from ndfd.model.printable import printable
@@ -43,3 +44,13 @@ def broken_pipe() -> int:
     # Python flushes stdout once more when it exits; this gives that flush somewhere to go.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return EX_BROKEN_PIPE
+
+
+def end_on_signals() -> None:
+    """Makes SIGTERM and SIGHUP end the command as Ctrl-C does: by unwinding, so that what it made is removed."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)

@@ -21,11 +21,13 @@ from ndfd.cli.crashes import crashes
 from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
+from ndfd.cli.jobs import jobs
 from ndfd.cli.reload import reload
 from ndfd.cli.renew import renew
 from ndfd.cli.restore import restore
 from ndfd.cli.run import run
 from ndfd.cli.status import status
+from ndfd.cli.submit import submit
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -46,6 +48,8 @@ def ndfd(debug: bool) -> None:
       ndfd convert -o notes/ papers/              all documents of a folder
       cat scan.pdf | ndfd convert - -f json       in a pipe
       ndfd run                                    the daemon, in the foreground
+      ndfd submit papers/                         durable jobs: the daemon never loses one
+      ndfd jobs list                              what became of them
       ndfd status                                 what it does
       ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
@@ -62,7 +66,11 @@ def ndfd(debug: bool) -> None:
     """
 
 
-for command in (run, convert, status, crashes, doctor, config, reload, renew, backup, restore, errors, completion):
+_COMMANDS = (
+    *(run, convert, submit, jobs, status, crashes, doctor),
+    *(config, reload, renew, backup, restore, errors, completion),
+)
+for command in _COMMANDS:
     ndfd.add_command(command)
 
 

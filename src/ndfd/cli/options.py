@@ -12,7 +12,7 @@ import click
 
 from ndfd.config.precedence import numbered
 from ndfd.config.quantities import parse_duration
-from ndfd.errors import UsageError
+from ndfd.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from ndfd.config.context import Context
@@ -44,6 +44,18 @@ socket_option = click.option(
     metavar="PATH",
     help="The daemon's Varlink socket, instead of NDFD_SOCKET or the usual places.",
 )
+
+
+def password_in(file: Path) -> str:
+    """The password that a --password-file holds: its first line, without the line's ending."""
+    try:
+        line = file.read_bytes().split(b"\n", 1)[0].removesuffix(b"\r")
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: the password is not UTF-8", hint="save the password file in UTF-8") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ndfd.cli.progress import Progress
 from ndfd.client import Conversion
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import ConversionReport, PageReport
+from ndfd.model.jobs import Submission
 from ndfd.model.printable import printable
 
 #: Bad pages that are named one by one.
@@ -33,6 +34,8 @@ class Done:
     duration_s: float
     #: The file that holds the result, once it is written.
     output: Path | None = None
+    #: The one that did it, where it was submitted.
+    submission: Submission | None = None
 
     def at(self, output: Path) -> Done:
         """The same, written."""
@@ -45,6 +48,7 @@ class Failed:
 
     shown: str
     error: NdfdError
+    submission: Submission | None = None
 
 
 Outcome = Done | Failed
@@ -105,21 +109,25 @@ def _page(problem: PageReport) -> str:
     return f"page {problem.number} {problem.status.value} ({reasons})"
 
 
+def error_as_object(error: NdfdError) -> dict[str, Any]:
+    """An error, for programs."""
+    return {
+        "code": error.code,
+        "message": str(error),
+        "hint": error.hint,
+        "retryable": error.retryable,
+        "page": error.page,
+    }
+
+
 def _as_object(outcome: Outcome) -> dict[str, Any]:
+    submitted = outcome.submission
+    job = {} if submitted is None else {"job": submitted.job, "reused": submitted.reused}
     if isinstance(outcome, Failed):
-        error = outcome.error
-        return {
-            "file": outcome.shown,
-            "error": {
-                "code": error.code,
-                "message": str(error),
-                "hint": error.hint,
-                "retryable": error.retryable,
-                "page": error.page,
-            },
-        }
+        return {"file": outcome.shown, **job, "error": error_as_object(outcome.error)}
     return {
         "file": outcome.shown,
+        **job,
         "output": str(outcome.output),
         "duration_s": round(outcome.duration_s, 4),
         "report": outcome.report,

@@ -20,24 +20,25 @@ _serial = itertools.count()
 
 
 def output_names(inputs: Iterable[Input], suffix: str) -> dict[Input, Path]:
-    """The path of each input's output below the output folder.
+    """The path of each input's output below the output folder, as `free_name` gives it."""
+    taken: set[str] = set()
+    return {each: free_name(each.relative, suffix, taken) for each in inputs}
+
+
+def free_name(whole: Path, suffix: str, taken: set[str]) -> Path:
+    """The path of an output; it is taken from then on.
 
     `sub/a.pdf` becomes `sub/a.md`. Where that is taken, the later input keeps its whole name (`sub/a.PDF.md`), and then
     gets a number (`sub/a.PDF-2.md`). Names that differ only in case count as one: on some file systems they are.
     """
-    names: dict[Input, Path] = {}
-    taken: set[str] = set()
-    for each in inputs:
-        whole = each.relative
-        choices = [whole.with_name(whole.stem + suffix), whole.with_name(whole.name + suffix)]
-        number = 1
-        while (chosen := choices.pop(0)).as_posix().casefold() in taken:
-            if not choices:
-                number += 1
-                choices.append(whole.with_name(f"{whole.name}-{number}{suffix}"))
-        taken.add(chosen.as_posix().casefold())
-        names[each] = chosen
-    return names
+    choices = [whole.with_name(whole.stem + suffix), whole.with_name(whole.name + suffix)]
+    number = 1
+    while (chosen := choices.pop(0)).as_posix().casefold() in taken:
+        if not choices:
+            number += 1
+            choices.append(whole.with_name(f"{whole.name}-{number}{suffix}"))
+    taken.add(chosen.as_posix().casefold())
+    return chosen
 
 
 class FolderOutput:
@@ -47,7 +48,7 @@ class FolderOutput:
         """`OutputError` when the folder cannot be made."""
         self._folder = folder
         self._names = names
-        _make_folder(folder)
+        make_folder(folder)
 
     def path(self, document: Input) -> Path:
         """Where the result of a document goes."""
@@ -56,7 +57,7 @@ class FolderOutput:
     def write(self, document: Input, conversion: Conversion) -> None:
         """Writes one result; `OutputError` when it cannot, and nothing is left behind then."""
         path = self.path(document)
-        _make_folder(path.parent)
+        make_folder(path.parent)
         replace_file(path, conversion)
 
 
@@ -131,7 +132,8 @@ def sync_folders(paths: Iterable[Path]) -> None:
                 os.close(fd)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """The folder, and those above it; `OutputError` when it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

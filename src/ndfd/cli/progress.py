@@ -13,8 +13,8 @@ import click
 class Progress(Protocol):
     """What is told of a running conversion; any thread may call it."""
 
-    def page(self) -> None:
-        """A page is finished."""
+    def page(self, count: int = 1) -> None:
+        """So many more pages are finished."""
 
     def document(self, failed: bool) -> None:
         """A document is finished, one way or the other."""
@@ -26,7 +26,7 @@ class Progress(Protocol):
 class Silent:
     """For pipes and logs, where a bar is noise: only the lines."""
 
-    def page(self) -> None:
+    def page(self, count: int = 1) -> None:
         """Not shown."""
 
     def document(self, failed: bool) -> None:
@@ -38,13 +38,16 @@ class Silent:
 
 
 @contextmanager
-def progress_for(documents: int, wanted: bool) -> Iterator[Progress]:
-    """A bar for the length of the block where it is wanted and stderr is a terminal, and silence otherwise."""
+def progress_for(documents: int, wanted: bool, *, pages: bool = True) -> Iterator[Progress]:
+    """A bar for the length of the block where it is wanted and stderr is a terminal, and silence otherwise.
+
+    Without `pages` none are counted, only documents.
+    """
     if not wanted or not sys.stderr.isatty():
         yield Silent()
         return
     # Needs rich: 20 ms that nothing but a terminal pays.
     from ndfd.cli.progress_bar import Bar
 
-    with Bar(documents) as bar:
+    with Bar(documents, pages=pages) as bar:
         yield bar

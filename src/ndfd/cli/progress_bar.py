@@ -15,12 +15,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class Bar:
     """One bar on stderr for a whole command; it disappears at the end, the summary stays."""
 
-    def __init__(self, documents: int) -> None:
+    def __init__(self, documents: int, *, pages: bool = True) -> None:
+        """Without `pages` it counts documents per second."""
+        self._counts_pages = pages
         self._progress = Progress(
             TextColumn("documents"),
             MofNCompleteColumn(),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[pages]} pages, {task.fields[rate]} pages/s, {task.fields[failed]} failed"),
+            TextColumn(
+                "{task.fields[pages]} pages, {task.fields[rate]} pages/s, {task.fields[failed]} failed"
+                if pages
+                else "{task.fields[rate]} documents/s, {task.fields[failed]} failed"
+            ),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -29,6 +35,7 @@ class Bar:
         self._task = self._progress.add_task("", total=documents, pages=0, rate="0", failed=0)
         self._lock = threading.Lock()
         self._pages = 0
+        self._documents = 0
         self._failed = 0
         self._begun = time.monotonic()
 
@@ -44,19 +51,23 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
-    def page(self) -> None:
-        """A page is finished."""
+    def page(self, count: int = 1) -> None:
+        """So many more pages are finished."""
         with self._lock:
-            self._pages += 1
-            rate = self._pages / max(time.monotonic() - self._begun, 0.001)
-            self._progress.update(self._task, pages=self._pages, rate=f"{rate:.0f}")
+            self._pages += count
+            self._progress.update(self._task, pages=self._pages, rate=self._rate(self._pages))
 
     def document(self, failed: bool) -> None:
         """A document is finished, one way or the other."""
         with self._lock:
+            self._documents += 1
             self._failed += failed
-            self._progress.update(self._task, advance=1, failed=self._failed)
+            rate = self._rate(self._pages if self._counts_pages else self._documents)
+            self._progress.update(self._task, advance=1, failed=self._failed, rate=rate)
 
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
         self._progress.console.print(escape(line), highlight=False, soft_wrap=True)
+
+    def _rate(self, count: int) -> str:
+        return f"{count / max(time.monotonic() - self._begun, 0.001):.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,13 +17,17 @@ from ndfd.protocol.varlink_interfaces import Failed
 
 T = TypeVar("T")
 
+_decoders: dict[type, msgspec.json.Decoder[Any]] = {}
+_building = threading.Lock()
+
 
 def decoded(reply: Reply, into: type[T], path: Path) -> T:
     """The reply of the daemon at `path`; the error that it names is raised, `ProtocolError` when it is malformed."""
     if reply.error is not None:
         raise _error(reply.error, reply.parameters)
     try:
-        return msgspec.json.decode(reply.parameters, type=into)
+        value: T = _decoder(into).decode(reply.parameters)
+        return value
     except msgspec.MsgspecError as error:
         raise ProtocolError(f"a reply of the daemon at {path} is malformed: {error}") from error
 
@@ -45,10 +50,20 @@ def take_descriptor(left: list[int], index: int | None) -> int:
     return left.pop(index)
 
 
+def _decoder(into: type) -> msgspec.json.Decoder[Any]:
+    """Made once, by one thread: msgspec 0.22 crashes when two threads are the first to decode a type at once."""
+    decoder = _decoders.get(into)
+    if decoder is None:
+        with _building:
+            decoder = _decoders.setdefault(into, msgspec.json.Decoder(into))
+    return decoder
+
+
 def _error(name: str, parameters: msgspec.Raw) -> NdfdError:
     if name.startswith("io.ndfd.") and name.endswith(".Failed"):
         try:
-            return msgspec.json.decode(parameters, type=Failed).error()
+            failed: Failed = _decoder(Failed).decode(parameters)
+            return failed.error()
         except msgspec.MsgspecError as error:
             return ProtocolError(f"the daemon failed and its error is malformed: {error}")
     if name == "org.varlink.service.PermissionDenied":

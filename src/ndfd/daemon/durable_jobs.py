@@ -6,8 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ndfd.config.load import Loaded
 from ndfd.config.settings import Settings
-from ndfd.daemon.job_parts import configured_hooks, configured_watches, job_policy, state_dir
+from ndfd.daemon.delivery_plans import delivery_plans
+from ndfd.daemon.job_parts import job_policy, state_dir
 from ndfd.daemon.running_pool import PoolPlan
 from ndfd.dispatch import JobService, Policy
 from ndfd.dispatch.conversions import Pools
@@ -40,10 +42,10 @@ class JobParts:
     watches: Mapping[str, Watch]
 
     @classmethod
-    def of(cls, settings: Settings, plans: Mapping[str, PoolPlan]) -> JobParts:
-        """`ConfigError` for what does not fit this machine. Blocks: it looks for users in the machine's databases."""
-        hooks = configured_hooks(settings)
-        return cls(job_policy(settings, plans, hooks), hooks, configured_watches(settings))
+    def of(cls, loaded: Loaded, plans: Mapping[str, PoolPlan]) -> JobParts:
+        """`ConfigError` for what does not fit this machine. Blocks: it looks at folders, and for users."""
+        deliveries = delivery_plans(loaded)
+        return cls(job_policy(loaded.settings, plans, deliveries.hooks), deliveries.hooks, deliveries.watches)
 
 
 class DurableJobs:

@@ -106,7 +106,7 @@ class Preparation:
         # Blocks: it looks for fonts in the system's folders, and for users in its databases.
         plans = await asyncio.to_thread(pool_plans, self._context, settings)
         admins = await asyncio.to_thread(admin_uids, settings.security)
-        jobs = await asyncio.to_thread(JobParts.of, settings, plans)
+        jobs = await asyncio.to_thread(JobParts.of, loaded, plans)
         return plans, admins, jobs
 
     async def prepare(self, loaded: Loaded, former: Parts | None) -> Parts:

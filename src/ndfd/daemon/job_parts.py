@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.admission import JobLimits
-from ndfd.config.hook_settings import HookSettings
 from ndfd.config.job_settings import StorageSettings
 from ndfd.config.places import default_state_dir
 from ndfd.config.settings import Settings
-from ndfd.config.watch_settings import WatchSettings
-from ndfd.daemon.parts import user_ids
 from ndfd.daemon.running_pool import PoolPlan
 from ndfd.dispatch import Policy
-from ndfd.dispatch.hooks import Hook, ResultFolder, Webhook
-from ndfd.dispatch.watches import Watch
-from ndfd.model.job_states import JobState
+from ndfd.dispatch.hooks import Hook
 from ndfd.store import Keep
 
 
@@ -52,48 +47,4 @@ def _keep(storage: StorageSettings) -> Keep:
         age_s=None if storage.keep_age == "unlimited" else storage.keep_age,
         count=None if storage.keep_count == "unlimited" else storage.keep_count,
         bytes=None if storage.keep_size == "unlimited" else storage.keep_size,
-    )
-
-
-def configured_hooks(settings: Settings) -> dict[str, Hook]:
-    """By name, who is told of the ends of jobs; `ConfigError` for a user that this machine does not know."""
-    return {name: _hook(name, hook) for name, hook in settings.hooks.items()}
-
-
-def _hook(name: str, settings: HookSettings) -> Hook:
-    to: Webhook | ResultFolder
-    if settings.url is not None:
-        assert settings.secret is not None
-        to = Webhook(settings.url, settings.secret.get_secret_value().encode(), settings.timeout)
-    else:
-        assert settings.folder is not None
-        to = ResultFolder(settings.folder)
-    return Hook(
-        to,
-        frozenset(map(JobState, settings.events)),
-        user_ids(settings.users, f"hooks.{name}.users"),
-        settings.labels,
-        settings.max_attempts,
-    )
-
-
-def configured_watches(settings: Settings) -> dict[str, Watch]:
-    """By name, the folders whose files become jobs."""
-    return {name: _watch(watch) for name, watch in settings.watch.items()}
-
-
-def _watch(settings: WatchSettings) -> Watch:
-    assert settings.path is not None
-    return Watch(
-        path=settings.path,
-        pattern=settings.pattern,
-        recursive=settings.recursive,
-        format=settings.format,
-        output=settings.results,
-        on_success=settings.on_success,
-        done=settings.finished,
-        settle_s=settings.settle,
-        pool=settings.pool,
-        priority=settings.priority,
-        hooks=None if settings.hooks == "all" else settings.hooks,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from ndfd import platform
 from ndfd.admission import Limits
@@ -127,17 +127,12 @@ def door_limits(network: NetworkSettings) -> DoorLimits:
 
 def admin_uids(security: SecuritySettings) -> frozenset[int]:
     """The users who may administer the daemon; `ConfigError` for a name that this machine does not know."""
-    return user_ids(security.admins, "security.admins")
-
-
-def user_ids(names: Iterable[str | int], key: str) -> frozenset[int]:
-    """The users that a key names; `ConfigError` for a name that this machine does not know."""
     uids = set()
-    for name in names:
+    for name in security.admins:
         try:
             uids.add(platform.user_id(name) if isinstance(name, str) else name)
         except KeyError:
             raise ConfigError(
-                f"{key}: there is no user {name!r} on this machine", hint="check the name with `id NAME`"
+                f"security.admins: there is no user {name!r} on this machine", hint="check the name with `id NAME`"
             ) from None
     return frozenset(uids)

@@ -80,7 +80,7 @@ class Deliveries:
             self._retired.append(lane)
         for target, to in targets.items():
             if target not in self._lanes:
-                self._lanes[target] = Lane(target, self._store, *self._deliverer(to), self._count)
+                self._lanes[target] = Lane(target, self._store, *self._deliverer(to), self._failed)
             elif to != self._configured[target]:
                 self._lanes[target].reconfigure(*self._deliverer(to))
         self._configured = targets
@@ -103,8 +103,11 @@ class Deliveries:
             return _Filtered(to, self._make_webhook(to.to)), to.max_attempts
         return _Filtered(to, FolderDelivery(self._store, to.to.path)), to.max_attempts
 
-    def _count(self) -> None:
-        self.given_up += 1
+    def _failed(self, given_up: bool) -> None:
+        if given_up:
+            self.given_up += 1
+        else:
+            self._wake.set()
 
     def _changed(self, job: Job) -> None:
         if job.deliveries_due:
@@ -152,6 +155,7 @@ class _Filtered:
     """Tells a hook of the ends only that it wants to hear of."""
 
     def __init__(self, hook: Hook, deliver: Deliver) -> None:
+        self.at_once = deliver.at_once
         self._events = hook.events
         self._deliver = deliver
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ndfd.dispatch.delivery_lane import AT_ONCE
+from ndfd.dispatch.delivery_lane import FOLDER_AT_ONCE
 from ndfd.dispatch.watch_results import put_result, put_watched
 from ndfd.dispatch.watches import Watch
 from ndfd.model.job_states import JobState
@@ -27,6 +27,8 @@ class Results(Protocol):
 class FolderDelivery:
     """Puts the result, or why there is none, into a folder."""
 
+    at_once = FOLDER_AT_ONCE
+
     def __init__(self, results: Results, path: Path) -> None:
         self._results = results
         self._path = path
@@ -40,6 +42,8 @@ class FolderDelivery:
 
 class WatchDelivery:
     """Puts the result, or why there is none, where the watch says, and then the document away."""
+
+    at_once = FOLDER_AT_ONCE
 
     def __init__(self, results: Results, watch: Watch) -> None:
         self._results = results
@@ -57,7 +61,7 @@ class WatchDelivery:
 
 def _threads() -> ThreadPoolExecutor:
     """Of one target alone: its folder may be on a network file system that does not answer at all."""
-    return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ndfd-folder")
+    return ThreadPoolExecutor(FOLDER_AT_ONCE, thread_name_prefix="ndfd-folder")
 
 
 async def _to_its_end(threads: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> None:

@@ -28,10 +28,10 @@ class Places:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 # It was given in the moment in which nobody wanted it any more.
                 self.give_back()
-            else:
+            elif turn in self._line:
                 self._line.remove(turn)
             raise
 
@@ -48,5 +48,8 @@ class Places:
 
     def _give(self) -> None:
         while self._free > 0 and self._line:
-            self._free -= 1
-            self._line.popleft().set_result(None)
+            turn = self._line.popleft()
+            # One whose task was cancelled a moment ago, and has not heard of it.
+            if not turn.cancelled():
+                self._free -= 1
+                turn.set_result(None)

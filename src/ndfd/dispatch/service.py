@@ -60,6 +60,8 @@ class JobService:
         self._pace = Pace()
         self._ends: Counter[JobEvent] = Counter()
         self._accepted = self._reused = self._refused = 0
+        #: What is asked to be cancelled, until the store says that it is: asked twice, it is counted once.
+        self._cancelling: set[str] = set()
         self._closing = False
         store.on_change(self._changed)
         store.on_forgotten(self._audience.forgotten)
@@ -175,11 +177,11 @@ class JobService:
 
     async def cancel(self, job_id: str, viewer_uid: int | None) -> Job:
         """Ends it, and its worker; the same again for one that is cancelled. `JobUnknown`, `JobStateConflict`."""
-        began = self._store.now()
-        job = await self._store.cancel(job_id, viewer_uid)
-        if job.finished_at is not None and job.finished_at >= began:
-            self._count(job, JobEvent.CANCELLED)
-        return job
+        self._cancelling.add(job_id)
+        try:
+            return await self._store.cancel(job_id, viewer_uid)
+        finally:
+            self._cancelling.discard(job_id)
 
     async def retry(self, job_id: str, viewer_uid: int | None) -> Job:
         """Has it run anew; `JobUnknown`, `JobStateConflict`, and `QuotaExceeded` as for a new one."""
@@ -203,6 +205,9 @@ class JobService:
     def _changed(self, job: Job) -> None:
         self._loop.changed(job)
         self._audience.changed(job)
+        if job.state is JobState.CANCELLED and job.id in self._cancelling:
+            self._cancelling.discard(job.id)
+            self._count(job, JobEvent.CANCELLED)
 
     def _turned(self, run: Run) -> None:
         self._audience.turned(run.job)

@@ -71,14 +71,15 @@ def move(root: Path, path: str, mark: str, number: str, done: Path) -> None:
 
 def _if_there(root: Path, path: str, mark: str, number: str, put_away: Callable[[int, str], None]) -> None:
     at = PurePosixPath(path)
-    try:
-        with folder(root, str(at.parent)) as folder_fd:
-            _finish_drop(folder_fd, at.name, mark, number)
-            if _is(folder_fd, at.name, mark):
-                put_away(folder_fd, at.name)
-            storage.sync(folder_fd)
-    except (FileNotFoundError, NotADirectoryError):
-        return  # The file's folder is gone, and it with it.
+    with contextlib.ExitStack() as stack:
+        try:
+            folder_fd = stack.enter_context(folder(root, str(at.parent)))
+        except (FileNotFoundError, NotADirectoryError):
+            return  # The file's folder is gone, and it with it.
+        _finish_drop(folder_fd, at.name, mark, number)
+        if _is(folder_fd, at.name, mark):
+            put_away(folder_fd, at.name)
+        storage.sync(folder_fd)
 
 
 def _rename(fd: int, own: str, done_fd: int, name: OutputName, number: str, mark: str) -> None:

@@ -21,6 +21,8 @@ from ndfd.dispatch.folder_watch import FolderWatch, Submit, Taken
 from ndfd.dispatch.watches import Watch
 
 _log = logging.getLogger(__name__)
+# It would tell of every batch of events, also of those that our own results are.
+logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 #: Milliseconds in which events are gathered, and those without one after which they are passed on: so often does the
 #: library ask whether there are some.

@@ -7,7 +7,7 @@ import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ndfd.dispatch.delivery_lane import AT_ONCE, DeliveryFailed
+from ndfd.dispatch.delivery_lane import SERVER_AT_ONCE, DeliveryFailed
 from ndfd.dispatch.hooks import Webhook
 from ndfd.dispatch.webhook import Post, body_of
 from ndfd.store import Delivery
@@ -16,11 +16,13 @@ from ndfd.store import Delivery
 class WebDelivery:
     """Posts to one webhook."""
 
+    at_once = SERVER_AT_ONCE
+
     def __init__(self, hook: Webhook, tls: ssl.SSLContext | None = None) -> None:
         self._hook = hook
         self._tls = ssl.create_default_context() if tls is None else tls
         # Threads are made when they are first needed, and end with this object.
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="ndfd-webhook")
+        self._threads = ThreadPoolExecutor(self.at_once, thread_name_prefix="ndfd-webhook")
 
     async def __call__(self, delivery: Delivery) -> None:
         """`DeliveryFailed` unless the server has taken it, within the hook's timeout."""

@@ -26,29 +26,34 @@ _KINDS = (
 
 def document_size(fd: int) -> int:
     """Size in bytes of the document behind a descriptor; `UsageError` unless it is a readable regular file."""
-    status, flags = _regular_file(fd, "the document's descriptor", _HINT)
+    status, flags = _looked_at(fd, "the document's descriptor", _HINT)
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"the document's descriptor is {_kind(status)}, not a regular file", hint=_HINT)
     if flags & os.O_PATH or flags & os.O_ACCMODE == os.O_WRONLY:
         raise UsageError("the document's descriptor is not open for reading", hint=_HINT)
     return status.st_size
 
 
-def writable_file(fd: int) -> None:
+def check_backup_target(fd: int) -> None:
     """`UsageError` unless the descriptor is open for writing on a regular file or a pipe."""
-    _, flags = _regular_file(fd, "the backup's descriptor", _BACKUP_HINT, pipe=True)
+    status, flags = _looked_at(fd, "the backup's descriptor", _BACKUP_HINT)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISFIFO(status.st_mode)):
+        raise UsageError(
+            f"the backup's descriptor is {_kind(status)}, neither a regular file nor a pipe", hint=_BACKUP_HINT
+        )
     if flags & os.O_PATH or flags & os.O_ACCMODE == os.O_RDONLY:
         raise UsageError("the backup's descriptor is not open for writing", hint=_BACKUP_HINT)
 
 
-def _regular_file(fd: int, what: str, hint: str, *, pipe: bool = False) -> tuple[os.stat_result, int]:
+def _looked_at(fd: int, what: str, hint: str) -> tuple[os.stat_result, int]:
     try:
-        status = os.fstat(fd)
-        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        return os.fstat(fd), fcntl.fcntl(fd, fcntl.F_GETFL)
     except OSError as error:
         raise UsageError(f"{what} cannot be used: {error.strerror}", hint=hint) from error
-    if not stat.S_ISREG(status.st_mode) and not (pipe and stat.S_ISFIFO(status.st_mode)):
-        kind = next((name for test, name in _KINDS if test(status.st_mode)), "no file")
-        raise UsageError(f"{what} is {kind}, not a regular file", hint=hint)
-    return status, flags
+
+
+def _kind(status: os.stat_result) -> str:
+    return next((name for test, name in _KINDS if test(status.st_mode)), "no file")
 
 
 class Intake:

@@ -7,17 +7,15 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from typing import Protocol
 
-import msgspec
-
 from ndfd.admission import Limits, check_size
 from ndfd.errors import JobStateConflict, JobUnknown, NotPermitted, NotSupported, ShuttingDown, UsageError
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobOptions, JobPage, JobQuery, Submission
 from ndfd.model.printable import printable
 from ndfd.platform import Peer
 from ndfd.server.access import ACCESS, Rule, administrators, check_access
-from ndfd.server.intake import Intake, document_size, writable_file
+from ndfd.server.intake import Intake, check_backup_target, document_size
 from ndfd.server.occupancy import Arriving, Occupancy
-from ndfd.server.options import check_job_options, check_query, with_deadline
+from ndfd.server.options import check_job_options, check_query
 
 #: Of one call. Each costs some hundred bytes for as long as it is watched.
 WATCHED_MAX = 10_000
@@ -81,7 +79,7 @@ class Jobs(Protocol):
         """Erases it; `JobStateConflict` before its end."""
 
     async def backup(self, fd: int) -> BackupReport:
-        """Writes all that is kept to a regular file open for writing."""
+        """Writes all that is kept to a regular file or a pipe open for writing."""
 
 
 class JobMethods:
@@ -132,7 +130,6 @@ class JobMethods:
         """Takes the document on as a job, which is on the disk at the return; the descriptor stays the caller's."""
         jobs = self._jobs_for("io.ndfd.Jobs.Submit", peer)
         self._check_submission(peer, options, document_size(document_fd))
-        options = msgspec.structs.replace(options, convert=with_deadline(options.convert, self._limits))
         return await jobs.submit(document_fd, options, uid=peer.uid)
 
     async def get(self, peer: Peer, job_id: str) -> Job:
@@ -193,9 +190,9 @@ class JobMethods:
             await self.forget(peer, job_id)
 
     async def backup(self, peer: Peer, fd: int) -> BackupReport:
-        """Writes all that is kept to the file behind `fd`, which stays the caller's."""
+        """Writes all that is kept to the file or pipe behind `fd`, which stays the caller's."""
         jobs = self._jobs_for("io.ndfd.Jobs.Backup", peer)
-        writable_file(fd)
+        check_backup_target(fd)
         return await jobs.backup(fd)
 
     def _check_submission(self, peer: Peer, options: JobOptions, size_bytes: int | None) -> None:

@@ -161,9 +161,10 @@ class Commits:
                 fit = self._fit(batch, failures)
                 outcomes = self._commit_or_part(fit)
                 self._remove(fit, outcomes)
+                self._done(outcomes)
+                # Not before: to drop a large file that was there already takes a time that would tell of it.
                 for item in fit:
                     _close(item)
-                self._done(outcomes)
             if self._erased and self._to_commit.empty():
                 self._empty_log()
             if last:
@@ -219,12 +220,14 @@ class Commits:
         connection = self._connection
         if connection is None:
             return
-        if isinstance(ours(error, self._folder), StorageFull):
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            return
+        with contextlib.suppress(sqlite3.Error):
+            if isinstance(ours(error, self._folder), StorageFull):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                return
         self._reset_readers()
-        connection.close()
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
         self._connection = None
 
     # Afterwards

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import re
 import sqlite3
 from pathlib import Path
@@ -33,6 +34,8 @@ def connect(path: Path) -> sqlite3.Connection:
             f"this Python has SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, _SQLITE_MIN))}",
             hint="use a Python with a newer SQLite",
         )
+    # SQLite would let its group and others read it, and gives the log the permissions of the database.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )

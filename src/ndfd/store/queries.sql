@@ -121,22 +121,40 @@ SELECT * FROM jobs WHERE finished_at IS NOT NULL AND deliveries_due = 0 ORDER BY
 
 -- The queue
 
--- name: first_user_ready
-SELECT min(uid) FROM jobs WHERE state = 'queued' AND not_before IS NULL AND uid > ?;
+-- A line is what one user has waiting for one pool: the next one after a line is found without going through it.
 
--- name: first_user_postponed
-SELECT min(uid) FROM jobs WHERE state = 'queued' AND not_before IS NOT NULL AND uid > ?;
+-- name: next_line_ready
+SELECT * FROM (
+    SELECT uid, coalesce(pool, '') AS line FROM jobs
+    WHERE state = 'queued' AND not_before IS NULL AND uid = ?1 AND coalesce(pool, '') > ?2
+    ORDER BY coalesce(pool, '') LIMIT 1
+) UNION ALL SELECT * FROM (
+    SELECT uid, coalesce(pool, '') AS line FROM jobs
+    WHERE state = 'queued' AND not_before IS NULL AND uid > ?1 ORDER BY uid, coalesce(pool, '') LIMIT 1
+) LIMIT 1;
+
+-- name: next_line_postponed
+SELECT * FROM (
+    SELECT uid, coalesce(pool, '') AS line FROM jobs
+    WHERE state = 'queued' AND not_before IS NOT NULL AND uid = ?1 AND coalesce(pool, '') > ?2
+    ORDER BY coalesce(pool, '') LIMIT 1
+) UNION ALL SELECT * FROM (
+    SELECT uid, coalesce(pool, '') AS line FROM jobs
+    WHERE state = 'queued' AND not_before IS NOT NULL AND uid > ?1 ORDER BY uid, coalesce(pool, '') LIMIT 1
+) LIMIT 1;
 
 -- name: ready
 SELECT id, uid, rank, pool, accepted_at FROM jobs
-WHERE state = 'queued' AND not_before IS NULL AND uid = ? ORDER BY rank, id LIMIT ?;
+WHERE state = 'queued' AND not_before IS NULL AND uid = ? AND coalesce(pool, '') = ? ORDER BY rank, id LIMIT ?;
 
 -- name: due
 SELECT id, uid, rank, pool, accepted_at FROM jobs
-WHERE state = 'queued' AND not_before IS NOT NULL AND uid = ? AND not_before <= ? ORDER BY not_before LIMIT ?;
+WHERE state = 'queued' AND not_before IS NOT NULL AND uid = ? AND coalesce(pool, '') = ? AND not_before <= ?
+ORDER BY not_before LIMIT ?;
 
 -- name: next_due
-SELECT min(not_before) FROM jobs WHERE state = 'queued' AND not_before IS NOT NULL AND uid = ? AND not_before > ?;
+SELECT min(not_before) FROM jobs
+WHERE state = 'queued' AND not_before IS NOT NULL AND uid = ? AND coalesce(pool, '') = ? AND not_before > ?;
 
 
 -- Reading

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 from ndfd.errors import JobUnknown
@@ -69,35 +70,34 @@ def _list_statement(query: JobQuery, viewer_uid: int | None, limit: int) -> tupl
     return f"{QUERIES['list']}{where} ORDER BY id DESC LIMIT ?", [*values, limit]
 
 
-def ready(connection: sqlite3.Connection, now: float, per_user: int) -> tuple[Ready, ...]:
-    """The first of each user's queued jobs that may run, by rank."""
+def ready(connection: sqlite3.Connection, now: float, per_line: int) -> tuple[Ready, ...]:
+    """The first of each user's queued jobs that may run, for each pool so many, by rank."""
     found: list[Ready] = []
-    waiting = set(_users(connection, "first_user_ready"))
-    postponed = set(_users(connection, "first_user_postponed"))
-    for uid in sorted(waiting | postponed):
+    waiting = set(_lines(connection, "next_line_ready"))
+    postponed = set(_lines(connection, "next_line_postponed"))
+    for line in waiting | postponed:
         rows: list[tuple[Any, ...]] = []
-        if uid in waiting:
-            rows += connection.execute(QUERIES["ready"], (uid, per_user))
-        if uid in postponed:
-            rows += connection.execute(QUERIES["due"], (uid, now, per_user))
-        found += sorted((Ready(*values) for values in rows), key=lambda job: (job.rank, job.id))[:per_user]
+        if line in waiting:
+            rows += connection.execute(QUERIES["ready"], (*line, per_line))
+        if line in postponed:
+            rows += connection.execute(QUERIES["due"], (*line, now, per_line))
+        found += sorted((Ready(*values) for values in rows), key=lambda job: (job.rank, job.id))[:per_line]
     return tuple(sorted(found, key=lambda job: (job.rank, job.id)))
 
 
-def _users(connection: sqlite3.Connection, query: str) -> list[int]:
-    users: list[int] = []
-    last = _BEFORE_ALL
-    while (uid := connection.execute(QUERIES[query], (last,)).fetchone()[0]) is not None:
-        users.append(uid)
-        last = uid
-    return users
+def _lines(connection: sqlite3.Connection, query: str) -> Iterator[tuple[int, str]]:
+    """Each user and pool, "" for the default one, that somebody waits for."""
+    last = (_BEFORE_ALL, "")
+    while (found := connection.execute(QUERIES[query], last).fetchone()) is not None:
+        last = found
+        yield last
 
 
 def next_due(connection: sqlite3.Connection, now: float) -> float | None:
     """When the next postponed job may run; None where none waits for a moment to come."""
     moments = (
-        connection.execute(QUERIES["next_due"], (uid, now)).fetchone()[0]
-        for uid in _users(connection, "first_user_postponed")
+        connection.execute(QUERIES["next_due"], (*line, now)).fetchone()[0]
+        for line in _lines(connection, "next_line_postponed")
     )
     return min((moment for moment in moments if moment is not None), default=None)
 

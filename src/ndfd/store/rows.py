@@ -51,6 +51,9 @@ class JobRow(NamedTuple):
     deliveries_failed: int
 
 
+# msgspec 0.22 looks into a class when it first meets it; two threads that do so at the same moment end the process.
+msgspec.json.Decoder(Job)
+
 _JSON: Mapping[str, msgspec.json.Decoder[Any]] = {
     "report": msgspec.json.Decoder(ConversionReport),
     "fault": msgspec.json.Decoder(JobFault),

@@ -161,9 +161,9 @@ class Store:
 
     # Running
 
-    async def ready(self, now: float, per_user: int) -> tuple[Ready, ...]:
-        """The first of each user's queued jobs that may run, by rank."""
-        return await self._reader.ask(reading.ready, now, per_user)
+    async def ready(self, now: float, per_line: int) -> tuple[Ready, ...]:
+        """The first of each user's queued jobs that may run, for each pool so many, by rank."""
+        return await self._reader.ask(reading.ready, now, per_line)
 
     async def next_due(self) -> float | None:
         """When the next postponed job may run; None where none waits for a moment to come."""

@@ -50,8 +50,9 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_by_user ON jobs (uid, id);
 CREATE UNIQUE INDEX jobs_by_work ON jobs (uid, fingerprint) WHERE answers = 1;
-CREATE INDEX jobs_ready ON jobs (uid, rank, id) WHERE state = 'queued' AND not_before IS NULL;
-CREATE INDEX jobs_postponed ON jobs (uid, not_before) WHERE state = 'queued' AND not_before IS NOT NULL;
+-- By user and pool, so that what waits for a full pool holds up nothing of the same user's for another.
+CREATE INDEX jobs_ready ON jobs (uid, coalesce(pool, ''), rank, id) WHERE state = 'queued' AND not_before IS NULL;
+CREATE INDEX jobs_postponed ON jobs (uid, coalesce(pool, ''), not_before) WHERE state = 'queued' AND not_before IS NOT NULL;
 CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 
