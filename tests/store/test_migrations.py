@@ -91,12 +91,6 @@ def test_rows_have_the_columns_of_the_table_in_its_order(connection: sqlite3.Con
     assert tuple(row[1] for row in connection.execute("PRAGMA table_info(jobs)")) == JobRow._fields
 
 
-def parameters(statement: str) -> int:
-    """How many values it takes."""
-    numbered = [int(number) for number in re.findall(r"\?(\d)", statement)]
-    return max(numbered) if numbered else statement.count("?")
-
-
 def test_every_query_is_one_that_the_schema_takes_and_somebody_asks(connection: sqlite3.Connection) -> None:
     migrate(connection)
     source = "".join(path.read_text() for path in SOURCES.glob("*.py"))
