@@ -196,3 +196,10 @@ def test_a_file_behind_a_folder_that_lets_nobody_through_is_named_and_not_passed
         finally:
             os.seteuid(0)
         assert any(str(scene.path(place)) in str(each) and "Permission denied" in str(each) for each in mistakes)
+
+
+def test_hooks_and_watches_of_a_daemon_that_takes_no_jobs_are_warned_of(tmp_path: Path) -> None:
+    flags = ("jobs.enabled=false", "hooks.out.folder=/srv/out", "watch.in.path=/srv/in")
+    warned = read(context(tmp_path, flags=flags)).warnings
+    assert warned == ("without effect while [jobs] enabled is false: [watch.in], [hooks.out]",)
+    assert read(context(tmp_path, flags=flags[1:])).warnings == ()

@@ -34,6 +34,10 @@ def slips(name: str, alphabet: str) -> Iterator[str]:
 OF_A_POOL = tuple(key.path for key in FAMILIES["swarm.pools"].keys_of("swarm.pools.bulk"))
 
 
+#: Whether each key is tried, or one of so many: what names them is the same for all.
+SHARES = pytest.mark.parametrize("every", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+
+
 def check(right: Counter[bool], missed: list[str], what: str) -> None:
     share = right[True] / right.total()
     print(f"{what}: {right.total()} slips refused, {share:.2%} with the right suggestion")
@@ -44,10 +48,11 @@ def is_path(path: str) -> bool:
     return path in PATHS or find_key(path) is not None
 
 
-def test_in_files_every_slip_in_a_key_is_refused_where_it_stands(tmp_path: Path) -> None:
+@SHARES
+def test_in_files_every_slip_in_a_key_is_refused_where_it_stands(tmp_path: Path, every: int) -> None:
     right: Counter[bool] = Counter()
     missed: list[str] = []
-    for path in (*PATHS, *OF_A_POOL):
+    for path in (*PATHS, *OF_A_POOL)[::every]:
         group, _, name = path.rpartition(".")
         wrong = [slip for slip in slips(name, BARE + string.ascii_uppercase) if not is_path(f"{group}.{slip}")]
         for some in (wrong[at : at + 1000] for at in range(0, len(wrong), 1000)):
@@ -82,13 +87,14 @@ def test_in_files_every_slip_in_a_group_is_refused_where_it_stands(tmp_path: Pat
     check(right, missed, "files, groups")
 
 
-def test_in_the_environment_every_slip_is_refused() -> None:
+@SHARES
+def test_in_the_environment_every_slip_is_refused(every: int) -> None:
     right: Counter[bool] = Counter()
     missed: list[str] = []
-    for name in (*VARIABLES, *map(variable, OF_A_POOL)):
-        every = slips(name, string.ascii_uppercase + string.digits + "_x")
+    for name in (*VARIABLES, *map(variable, OF_A_POOL))[::every]:
+        names = slips(name, string.ascii_uppercase + string.digits + "_x")
         # A slip in the name of a table gives another name, which may be meant.
-        wrong = [slip for slip in every if path_of(slip) is None]
+        wrong = [slip for slip in names if path_of(slip) is None]
         mistakes = read(Context(environment=dict.fromkeys(wrong, "1"))).mistakes
         assert sorted(mistake.origin.name for mistake in mistakes) == sorted(wrong)
         for mistake in mistakes:
@@ -98,10 +104,11 @@ def test_in_the_environment_every_slip_is_refused() -> None:
     check(right, missed, "variables")
 
 
-def test_on_the_command_line_every_slip_is_refused() -> None:
+@SHARES
+def test_on_the_command_line_every_slip_is_refused(every: int) -> None:
     right: Counter[bool] = Counter()
     missed: list[str] = []
-    for path in (*PATHS, *OF_A_POOL):
+    for path in (*PATHS, *OF_A_POOL)[::every]:
         wrong = [slip for slip in slips(path, BARE + ".") if not is_path(slip)]
         mistakes = read(Context(environment={}, flags=tuple(f"{slip}=1" for slip in wrong))).mistakes
         assert [mistake.origin.name for mistake in mistakes] == [f"--set {slip}" for slip in wrong]

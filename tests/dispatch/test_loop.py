@@ -10,6 +10,7 @@ import pytest
 
 from ndfd.model.job_states import JobState
 from ndfd.model.jobs import Job, JobQuery
+from ndfd.scheduler import rank
 from ndfd.store import Step
 from tests.dispatch.fake_pools import Call, FakePools
 from tests.dispatch.scene import policy, run, scene, states
@@ -81,6 +82,27 @@ def test_a_job_for_one_pool_does_not_wait_behind_those_of_a_full_one(tmp_path: P
             call.done()
             await it.ended(free)
             assert it.pools.most_at_once["default"] == 1
+
+    run(body())
+
+
+def test_the_store_ranks_as_the_scheduler_does_and_gives_the_first_of_each_user_for_each_pool(tmp_path: Path) -> None:
+    async def body() -> None:
+        rules = policy({"default": 1, "other": 1, "third": 1})
+        async with scene(tmp_path, rules=rules, start=False) as it:
+            jobs = [
+                await it.job(f"{pool} {uid} {number}", uid=uid, pool=pool, priority=number % 3 - 1)
+                for pool in (None, "other", "third")
+                for uid in (-1, 0, 7)
+                for number in range(4)
+            ]
+            ready = await it.store.ready(it.store.now(), 2)
+            ranks = {job.id: rank(job.accepted_at, job.priority) for job in jobs}
+            assert {each.id: each.rank for each in ready} == {each.id: ranks[each.id] for each in ready}
+            for pool in (None, "other", "third"):
+                for uid in (-1, 0, 7):
+                    line = sorted((job.id for job in jobs if (job.uid, job.pool) == (uid, pool)), key=ranks.__getitem__)
+                    assert [each.id for each in ready if (each.uid, each.pool) == (uid, pool)] == line[:2]
 
     run(body())
 

@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = {
     "sync fails at times": ("fsync,fdatasync", "EIO", "20+7"),
     "sync fails for good": ("fsync,fdatasync", "EIO", "22+"),
+    # SQLite asks for fdatasync(2): these are the files of the spool and their folders.
+    "sync of files fails for good": ("fsync", "EIO", "22+"),
     "no space at times": ("pwrite64", "ENOSPC", "60+5"),
     "writes fail at times": ("pwrite64", "EIO", "60+7"),
     "no names at times": ("linkat", "ENOSPC", "7+5"),
@@ -63,7 +65,7 @@ def test_what_was_acknowledged_is_there_whatever_failed_and_what_failed_was_said
     said = life(state, 100, 48, strace, "-f", "-qq", "-o", str(log), "-e", f"trace={calls}", "-e", inject)
     assert "(INJECTED)" in log.read_text()
     refused = [line[1] for line in said if line[0] == "refused"]
-    if name in ("sync fails at times", "sync fails for good", "no names at times"):
+    if name in ("sync fails at times", "sync fails for good", "sync of files fails for good", "no names at times"):
         assert refused
     assert set(refused) <= {"store-unusable", "storage-full"}
     # With the cause gone, as if nothing had been: what was acknowledged is there, whole.

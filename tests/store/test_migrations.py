@@ -21,6 +21,11 @@ def schema(connection: sqlite3.Connection) -> dict[str, str]:
     return dict(connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall())
 
 
+def parameters(statement: str) -> int:
+    """How many values it binds, numbered or not."""
+    return max(map(int, re.findall(r"\?(\d)", statement)), default=statement.count("?"))
+
+
 @pytest.fixture
 def connection() -> sqlite3.Connection:
     return sqlite3.connect(":memory:", isolation_level=None)
@@ -84,12 +89,6 @@ def test_a_step_that_is_not_known_is_refused(connection: sqlite3.Connection) -> 
 def test_rows_have_the_columns_of_the_table_in_its_order(connection: sqlite3.Connection) -> None:
     migrate(connection)
     assert tuple(row[1] for row in connection.execute("PRAGMA table_info(jobs)")) == JobRow._fields
-
-
-def parameters(statement: str) -> int:
-    """How many values it takes."""
-    numbered = [int(number) for number in re.findall(r"\?(\d)", statement)]
-    return max(numbered) if numbered else statement.count("?")
 
 
 def test_every_query_is_one_that_the_schema_takes_and_somebody_asks(connection: sqlite3.Connection) -> None:

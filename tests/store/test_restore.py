@@ -298,7 +298,7 @@ def test_a_folder_that_holds_something_is_only_replaced_when_that_is_said_and_th
 def test_a_daemon_that_runs_keeps_its_folder_and_is_named(backup: Path, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with started(tmp_path / "state"):
-            with pytest.raises(StoreError, match=rf"another daemon works with .* \(pid {os.getpid()}\)"):
+            with pytest.raises(StoreError, match=rf"in use .* \(pid {os.getpid()}\)"):
                 restore(backup, tmp_path / "state", replace=True)
 
     asyncio.run(scenario())
@@ -309,7 +309,7 @@ def test_no_daemon_starts_while_one_is_restored(backup: Path, tmp_path: Path, mo
 
     def put(place: exchange.Place) -> Path | None:
         for folder in (place.folder, place.beside):
-            with pytest.raises(StoreError, match="another daemon"):
+            with pytest.raises(StoreError, match="in use"):
                 asyncio.run(_start(folder))
             tried.append(folder)
         return None

@@ -110,7 +110,7 @@ def _of_families(upper: str) -> Iterator[str]:
     for family in FAMILIES.values():
         for table in map(family.table, sorted(names)):
             if family_of(table) is not None:
-                yield from (key.variable for key in family.keys_of(table))
+                yield from (variable(f"{table}.{key}") for key in family.keys)
 
 
 def _table_name(parts: Sequence[str]) -> str:

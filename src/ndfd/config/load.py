@@ -161,7 +161,11 @@ def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, .
         hash=hash_of(resolved),
         files=tuple(files),
         mistakes=tuple(mistakes),
-        warnings=tuple(dict.fromkeys(warning for layer in layers for warning in layer.warnings)) + warnings,
+        warnings=(
+            *dict.fromkeys(warning for layer in layers for warning in layer.warnings),
+            *warnings,
+            *_without_effect(settings),
+        ),
     )
 
 
@@ -214,6 +218,14 @@ def hash_of(resolved: Mapping[str, Setting]) -> str:
 def _is_secret(path: str) -> bool:
     key = find_key(path)
     return key is not None and key.kind.secret
+
+
+def _without_effect(settings: Settings | None) -> tuple[str, ...]:
+    """A warning for what is configured of jobs where none are taken."""
+    if settings is None or settings.jobs.enabled:
+        return ()
+    tables = [f"[watch.{name}]" for name in settings.watch] + [f"[hooks.{name}]" for name in settings.hooks]
+    return (f"without effect while [jobs] enabled is false: {', '.join(tables)}",) if tables else ()
 
 
 def _missing_folder(context: Context) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ def _of_named_tables(path: str) -> Iterator[str]:
     for family in FAMILIES.values():
         for table in map(family.table, sorted(names)):
             if family_of(table) is not None:
-                yield from (key.path for key in family.keys_of(table))
+                yield from (f"{table}.{key}" for key in family.keys)
 
 
 def _of_families(path: str) -> Iterator[str]:

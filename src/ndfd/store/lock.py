@@ -40,7 +40,7 @@ class FolderLock:
             if not storage.lock(fd):
                 pid = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
                 raise StoreError(  # noqa: TRY301 - the descriptor is closed in one place
-                    f"another daemon works with {self._folder}{f' (pid {pid})' if pid.isdigit() else ''}",
+                    f"{self._folder} is in use by another process{f' (pid {pid})' if pid.isdigit() else ''}",
                     hint="stop that one, or name another folder: [storage] state_dir",
                 )
             # For that message only: on a full disk it is left out.
