@@ -6,12 +6,15 @@ import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ndfd.errors import StoreError
+from ndfd.model.jobs import JobQuery
 from ndfd.platform import storage
 from ndfd.store import Store
 from ndfd.store.exchange import Place
+from ndfd.store.reading import PAGE_BYTES
 from ndfd.store.spool import Spool
 from tests.store.opened import ALICE, BOB, memory, opened, run, submit, succeed
 
@@ -138,3 +141,23 @@ def test_what_is_restored_is_its_owners_only_when_it_is_whole(tmp_path: Path) ->
         assert place.owner.uid == ALICE
         place.exchange()
     assert folder.stat().st_uid == ALICE
+
+
+def test_a_page_of_large_jobs_ends_before_it_is_too_large(tmp_path: Path) -> None:
+    labels = {f"label{each}": "\N{GRINNING FACE}" * 255 for each in range(32)}
+
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            ids = [(await submit(store, b"%d" % each, labels=labels)).job.id for each in range(150)]
+            seen: list[str] = []
+            pages = 0
+            cursor = None
+            while pages == 0 or cursor is not None:
+                page = await store.list(JobQuery(cursor=cursor, limit=1000), None)
+                assert len(msgspec.json.encode(page)) < 2 * PAGE_BYTES
+                seen += [job.id for job in page.jobs]
+                cursor, pages = page.cursor, pages + 1
+            assert seen == sorted(ids, reverse=True)
+            assert pages > 1
+
+    run(body())
