@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ndfd.errors import StoreError
+from ndfd.errors import QuotaExceeded, StoreError
 from ndfd.model.jobs import JobQuery
 from ndfd.platform import storage
-from ndfd.store import Store
+from ndfd.store import Store, submission, transitions
 from ndfd.store.exchange import Place
 from ndfd.store.reading import PAGE_BYTES
 from ndfd.store.spool import Spool
@@ -159,5 +159,28 @@ def test_a_page_of_large_jobs_ends_before_it_is_too_large(tmp_path: Path) -> Non
                 cursor, pages = page.cursor, pages + 1
             assert seen == sorted(ids, reverse=True)
             assert pages > 1
+
+    run(body())
+
+
+def test_what_costs_its_owner_nothing_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transitions, "HISTORY_MAX", 10)
+    monkeypatch.setattr(submission, "KEYS_MAX", 3)
+
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            job = (await submit(store, key="0")).job
+            for _ in range(20):
+                await store.cancel(job.id, None)
+                await store.retry(job.id, None)
+            history = await store.history(job.id, None)
+            assert len(history) == 11
+            assert history[0].event == "accepted"
+            for key in "12":
+                assert (await submit(store, key=key)).job.id == job.id
+            with pytest.raises(QuotaExceeded, match="has 3 keys already"):
+                await submit(store, key="3")
+            # Those that it has go on to stand for it.
+            assert (await submit(store, key="2")).reused
 
     run(body())
