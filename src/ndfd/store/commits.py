@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ndfd.errors import NdfdError, StorageFull
-from ndfd.store.database import empty_log, ours
+from ndfd.store.database import empty_log, ours, rewrite_log
 from ndfd.store.queries import QUERIES
 from ndfd.store.spool import Spool
 from ndfd.store.staging import Staging
@@ -212,7 +212,13 @@ class Commits:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._connect()
+            connection = self._connect()
+            try:
+                rewrite_log(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
             self.tally = self._count(self._connection)
         return self._connection
 
