@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import signal
@@ -28,7 +29,7 @@ def test_what_ran_waits_again_and_what_it_has_tried_is_known(tmp_path: Path) -> 
             waiting = (await submit(store, b"waiting")).job
             running = (await submit(store, b"running")).job
             ended = (await submit(store, b"ended")).job
-            await lease(store, running.id)
+            (before,) = await lease(store, running.id)
             await succeed(store, ended)
             assert store.recovered == 0
         async with opened(tmp_path) as store:
@@ -38,9 +39,10 @@ def test_what_ran_waits_again_and_what_it_has_tried_is_known(tmp_path: Path) -> 
             assert (again.state, again.attempts, again.interruptions) == (JobState.QUEUED, 1, 1)
             assert (await store.history(running.id, None))[-1].event == JobEvent.INTERRUPTED
             # The life before cannot end the run any more.
-            assert not await store.end(running.id, 1, Ending(JobEvent.FAILED))
+            assert not await store.end(before.job, Ending(JobEvent.FAILED))
             (leased,) = await lease(store, running.id)
             assert leased.job.attempts == 2
+            assert not await store.end(before.job, Ending(JobEvent.FAILED))
             assert store.load(ALICE).jobs == 2
 
     run(body())
@@ -73,6 +75,21 @@ def test_files_that_no_row_names_are_removed(tmp_path: Path) -> None:
         (tmp_path / "spool" / "incoming" / "tmp1").write_bytes(b"half")
         async with opened(tmp_path) as store:
             assert files(store) == [kept]
+
+    run(body())
+
+
+def test_closing_that_is_cancelled_goes_on_and_may_be_asked_for_again(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            await submit(store)
+            closing = asyncio.create_task(store.close())
+            await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait([closing])
+            await store.close()
+        async with opened(tmp_path):
+            pass
 
     run(body())
 

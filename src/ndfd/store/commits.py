@@ -252,7 +252,7 @@ class Commits:
                 if not self._spool.is_sound(digest):
                     self._spool.unlink(digest)
                 self._damaged.remove(digest)
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError, NdfdError):
             self._remove_unnamed()
 
     def _remove_unnamed(self) -> None:
@@ -268,7 +268,7 @@ class Commits:
 
     def _empty_log(self) -> None:
         """What was erased shall not be in the log either. A reader may hold it open: then at another time."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError, NdfdError):
             self._erased = not empty_log(self._connected())
 
 

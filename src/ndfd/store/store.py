@@ -58,6 +58,7 @@ class Store:
         self._on_change: list[Callable[[Job], None]] = []
         self._on_forgotten: list[Callable[[str], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._spool = Spool(folder / SPOOL)
         connection = connect(self._database)
         try:
@@ -122,8 +123,10 @@ class Store:
         self._commits.start()
 
     async def close(self) -> None:
-        """Returns when all that was asked for is done, and everything is closed."""
-        await asyncio.get_running_loop().run_in_executor(None, self._close)
+        """Returns when all that was asked for is done, and everything is closed. Goes on when it is cancelled."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().run_in_executor(None, self._close)
+        await asyncio.shield(self._closing)
 
     def _close(self) -> None:
         self._backups.close()
@@ -175,29 +178,36 @@ class Store:
         One whose document is damaged or missing has failed instead.
         """
         rows = await self._perform(Lease(ids))
-        leased = await asyncio.gather(*(self._leased(row) for row in rows))
+        opening = [asyncio.ensure_future(self._leased(row)) for row in rows]
+        try:
+            leased = await asyncio.gather(*opening)
+        except BaseException:
+            # Nobody gets any of them.
+            for each in opening:
+                each.add_done_callback(_close)
+            raise
         return tuple(job for job in leased if job is not None)
 
     async def _leased(self, row: JobRow) -> Leased | None:
         try:
             fd = await self._files.open(self._spool.open, row.document)
         except StoreDamaged as error:
-            await self._perform(LoseDocument(Run(row.id, row.attempts), row.document, error))
+            await self._perform(LoseDocument(Run.of(row), row.document, error))
             return None
         except NdfdError as error:
             # The disk may answer later; it is not the document's fault, and counts as no attempt.
             again = Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + _READ_AGAIN_S, counts=False)
-            await self.end(row.id, row.attempts, again)
+            await self._perform(End(Run.of(row), again))
             return None
         return Leased(decode(row), convert_options(row), fd)
 
-    async def succeed(self, job_id: str, attempt: int, result_fd: int, report: ConversionReport) -> bool:
-        """Gives the job its result; False, and nothing is kept, when the run is not the job's any more."""
-        return await self._put(functools.partial(Succeed, Run(job_id, attempt), result_fd, report))
+    async def succeed(self, leased: Job, result_fd: int, report: ConversionReport) -> bool:
+        """Gives the job, as it was leased, its result; False, and nothing is kept, when it is in that run no more."""
+        return await self._put(functools.partial(Succeed, Run.of(leased), result_fd, report))
 
-    async def end(self, job_id: str, attempt: int, ending: Ending) -> bool:
-        """The run has ended without a result; False when it is not the job's any more."""
-        return await self._perform(End(Run(job_id, attempt), ending))
+    async def end(self, leased: Job, ending: Ending) -> bool:
+        """The run of the job, as it was leased, has ended without a result; False when it is in that run no more."""
+        return await self._perform(End(Run.of(leased), ending))
 
     # Owners
 
@@ -390,3 +400,8 @@ class Store:
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
+
+
+def _close(opening: asyncio.Future[Leased | None]) -> None:
+    if not opening.cancelled() and opening.exception() is None and (leased := opening.result()) is not None:
+        os.close(leased.document_fd)
