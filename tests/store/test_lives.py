@@ -16,6 +16,7 @@ import pytest
 
 from ndfd.errors import StoreDamaged, StoreError
 from ndfd.model.job_states import JobEvent, JobState
+from ndfd.platform import storage
 from ndfd.store import Ending, Store
 from ndfd.store.clock import Clock
 from ndfd.store.migrations import migrations
@@ -77,6 +78,26 @@ def test_files_that_no_row_names_are_removed(tmp_path: Path) -> None:
             assert files(store) == [kept]
 
     run(body())
+
+
+def test_the_folders_are_on_the_disk_before_anything_is_in_them_whoever_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync_folder = storage.sync_folder
+
+    def sync(folder: Path) -> None:
+        synced.append(folder)
+        sync_folder(folder)
+
+    monkeypatch.setattr(storage, "sync_folder", sync)
+    state = tmp_path / "a" / "b" / "state"
+    Store.open(state)._close()
+    assert set(synced) >= {tmp_path, tmp_path / "a", tmp_path / "a" / "b", state, state / "spool"}
+    # The life that made them may have been killed before it had them synced.
+    synced.clear()
+    Store.open(state)._close()
+    assert set(synced) >= {state.parent, state, state / "spool"}
 
 
 def test_closing_that_is_cancelled_goes_on_and_may_be_asked_for_again(tmp_path: Path) -> None:

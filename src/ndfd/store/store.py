@@ -25,6 +25,7 @@ from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
 from ndfd.store.files import Files
 from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
 from ndfd.store.lock import FolderLock
+from ndfd.store.log import has_lost_commits
 from ndfd.store.manifest import DATABASE, SPOOL
 from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
@@ -32,9 +33,9 @@ from ndfd.store.reader import Reader
 from ndfd.store.retention import AT_ONCE, Expire
 from ndfd.store.rows import JobRow, convert_options, decode, shown
 from ndfd.store.space import KEEP_FREE_BYTES, FreeSpace
-from ndfd.store.spool import SMALL_BYTES, Spool
+from ndfd.store.spool import SMALL_BYTES, Spool, hash_of
 from ndfd.store.steps import Step
-from ndfd.store.submission import Submit
+from ndfd.store.submission import Submit, fingerprint_of
 from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
 from ndfd.store.work import Operation, Put
 
@@ -64,6 +65,7 @@ class Store:
         try:
             recovery.refuse_lost(connection, self._database, self._spool)
             check(connection, self._database)
+            lost_commits = has_lost_commits(connection, self._database)
             migrate(connection)
             meta = recovery.begin(connection)
             self._clock = Clock(meta.last_moment)
@@ -71,7 +73,7 @@ class Store:
             self._secret = meta.secret
             #: Jobs that an earlier life of the daemon had under way.
             self.recovered = recovery.take_back(connection, meta.epoch, self._clock.now())
-            recovery.sweep(connection, self._spool)
+            recovery.sweep(connection, self._spool, meta.last_moment, lost_commits=lost_commits)
         finally:
             connection.close()
         self._reader = Reader(self._database)
@@ -103,8 +105,7 @@ class Store:
         """
         lock = FolderLock(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            storage.sync_folder(folder.parent)
+            _make(folder)
             lock.take()
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
@@ -161,6 +162,18 @@ class Store:
         with self._errors():
             self._space.take(os.fstat(document_fd).st_size)
         return await self._put(functools.partial(Submit, new, document_fd, self._secret))
+
+    async def known(self, new: NewJob, document_fd: int) -> Job | None:
+        """The job that `submit` would answer with and leave as it is; None where it would add anything.
+
+        Reads the document, and writes nothing.
+        """
+        if new.taken is not None:
+            return None
+        digest = await self._files.do(hash_of, document_fd)
+        return await self._reader.ask(
+            reading.known, new.uid, new.options.key, fingerprint_of(new, digest, self._secret)
+        )
 
     # Running
 
@@ -400,6 +413,14 @@ class Store:
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
+
+
+def _make(folder: Path) -> None:
+    """A folder and those that it is in, each of them on the disk."""
+    if not folder.parent.exists():
+        _make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    storage.sync_folder(folder.parent)
 
 
 def _close(opening: asyncio.Future[Leased | None]) -> None:
