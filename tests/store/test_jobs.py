@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from ndfd.errors import JobCancelled, JobNotFinished, JobStateConflict, JobUnknown, KeyReused, WorkerCrashed
 from ndfd.model.job_states import JobEvent, JobState
-from ndfd.model.jobs import Job, JobFault, JobQuery
+from ndfd.model.jobs import Job, JobFault, JobPage, JobQuery
 from ndfd.platform import is_sealed
-from ndfd.store import Ending, Keep
+from ndfd.store import Ending, Keep, reading
 from tests.store.opened import ALICE, BOB, REPORT, files, lease, memory, opened, result, run, submit, succeed
 
 RETRYABLE = JobFault.of(WorkerCrashed("it crashed"))
@@ -167,6 +168,27 @@ def test_an_old_run_ends_no_later_one_though_it_was_the_same_attempt(tmp_path: P
                 assert await store.succeed(leased.job, fd, REPORT)
             assert await result(store, job) == b"of the run"
             assert len(files(store)) == 2
+
+    run(body())
+
+
+def test_a_list_that_takes_long_holds_up_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    def page(*_: object) -> JobPage:
+        assert goes_on.wait(60)
+        return JobPage(())
+
+    monkeypatch.setattr(reading, "page", page)
+
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            job = (await submit(store)).job
+            listing = asyncio.create_task(store.list(JobQuery(), None))
+            await asyncio.sleep(0)
+            assert [ready.id for ready in await store.ready(store.now(), 5)] == [job.id]
+            goes_on.set()
+            await listing
 
     run(body())
 

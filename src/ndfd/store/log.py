@@ -1,7 +1,7 @@
 """Whether the database's write-ahead log was damaged in its middle (sqlite.org/fileformat2.html, section 4).
 
-SQLite takes the first frame that does not fit for the log's end, as it is after a crash: what was committed behind it is
-gone without a word. A crash leaves one transaction there at most, for each is synced before the next is written.
+SQLite takes the first frame that does not fit for the log's end, as it is after a crash: what was committed behind it
+is gone without a word. A crash leaves one transaction there at most, for each is synced before the next is written.
 """
 
 from __future__ import annotations

@@ -118,8 +118,8 @@ def sweep(connection: sqlite3.Connection, spool: Spool, last_moment: float, *, l
         spool.put_aside(digest)
     why = "its log is damaged" if lost_commits else "it is older than they are"
     _log.error(
-        "the database beside %s has lost jobs that were acknowledged: %s. %d files that none of its jobs names, documents "
-        "and results, are kept in %s: submit them again, or put a backup back with `ndfd restore --replace`",
+        "the database beside %s has lost jobs that were acknowledged: %s. %d documents and results that no job of it "
+        "names are kept in %s: submit them again, or put a backup back with `ndfd restore --replace`",
         spool.folder,
         why,
         len(stray),

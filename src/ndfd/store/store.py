@@ -77,6 +77,8 @@ class Store:
         finally:
             connection.close()
         self._reader = Reader(self._database)
+        # Where few jobs fit, a list goes through all there are: what runs next shall not wait for that.
+        self._lister = Reader(self._database)
         self._commits = Commits(
             functools.partial(connect, self._database),
             self._spool,
@@ -85,7 +87,7 @@ class Store:
             tally=recovery.tally,
             reached=self._reached,
             done=self._done,
-            reset_readers=self._reader.reset,
+            reset_readers=self._reset_readers,
         )
         self._files = Files(folder)
         self._backups = Backups(self._database, self.pinned, keep_free_bytes)
@@ -134,6 +136,7 @@ class Store:
         self._files.stop()
         self._commits.stop()
         self._reader.stop()
+        self._lister.stop()
         self._lock.release()
 
     @property
@@ -246,7 +249,7 @@ class Store:
 
     async def list(self, query: JobQuery, viewer_uid: int | None) -> JobPage:
         """Those that fit, newest first."""
-        return await self._reader.ask(reading.page, query, viewer_uid)
+        return await self._lister.ask(reading.page, query, viewer_uid)
 
     async def result(self, job_id: str, viewer_uid: int | None) -> tuple[Job, int]:
         """The job and its result in sealed memory, which the receiver closes.
@@ -376,6 +379,10 @@ class Store:
         future: asyncio.Future[T] = loop.create_future()
         self._commits.hand_in(operation, future)
         return await future
+
+    def _reset_readers(self) -> None:
+        self._reader.reset()
+        self._lister.reset()
 
     def _done(self, outcomes: Sequence[Outcome]) -> None:
         """In the store's thread."""
