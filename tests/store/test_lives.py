@@ -216,8 +216,7 @@ def test_a_database_of_something_else_is_not_touched(tmp_path: Path) -> None:
 def test_a_damaged_database_says_what_to_do(tmp_path: Path) -> None:
     async def fill() -> None:
         async with opened(tmp_path) as store:
-            for n in range(200):
-                await submit(store, b"%d" % n)
+            await asyncio.gather(*(submit(store, b"%d" % n) for n in range(200)))
 
     run(fill())
     path = tmp_path / "jobs.db"
