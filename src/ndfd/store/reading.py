@@ -32,6 +32,16 @@ def row(connection: sqlite3.Connection, job_id: str, viewer_uid: int | None) -> 
     return visible(JobRow._make(rows[0]) if rows else None, job_id, viewer_uid)
 
 
+def known(connection: sqlite3.Connection, uid: int, key: str | None, fingerprint: bytes) -> Job | None:
+    """The job that is this work of a user's already; with a key, the one that the key stands for."""
+    if key is None:
+        found = connection.execute(QUERIES["job_of_work"], (uid, fingerprint)).fetchone()
+    else:
+        found = connection.execute(QUERIES["job_of_key"], (uid, key)).fetchone()
+    row = None if found is None else JobRow._make(found)
+    return None if row is None or row.fingerprint != fingerprint else shown(row)
+
+
 def history(connection: sqlite3.Connection, job_id: str, viewer_uid: int | None) -> tuple[JobChange, ...]:
     """What happened to a job, oldest first; `JobUnknown`."""
     number = row(connection, job_id, viewer_uid).number

@@ -61,16 +61,13 @@ class Spool:
         """Makes the folder and what is in it, where it is not there; OSError when it cannot."""
         self.folder = folder
         self._incoming = folder / "incoming"
-        made = False
+        #: Of what a damaged database may have named; whoever looks after the machine removes it.
+        self.lost = folder / "lost"
         for path in (folder, self._incoming, *(folder / digit for digit in _FOLDERS)):
-            try:
-                path.mkdir(mode=0o700)
-                made = True
-            except FileExistsError:
-                pass
-        if made:
-            storage.sync_folder(folder)
-            storage.sync_folder(folder.parent)
+            path.mkdir(mode=0o700, exist_ok=True)
+        # Also where they were there: the life that made them may have ended before this.
+        storage.sync_folder(folder)
+        storage.sync_folder(folder.parent)
         self._dropping = Dropping()
         self._unnamed = self._has_unnamed()
 
@@ -230,6 +227,15 @@ class Spool:
     def close(self) -> None:
         """Returns when the blocks of all files that were removed are given back."""
         self._dropping.stop()
+
+    def linked_at(self, digest: bytes) -> float:
+        """When the file got its name, by the machine's clock, in seconds since 1970; it cannot have been later."""
+        return self.path(digest).stat().st_ctime
+
+    def put_aside(self, digest: bytes) -> None:
+        """Takes the file out of the spool, and keeps it in `lost`."""
+        self.lost.mkdir(mode=0o700, exist_ok=True)
+        self.path(digest).rename(self.lost / digest.hex())
 
     def hashes(self) -> Iterator[bytes]:
         """Of the files that are there, in no order. Files of other names are passed over."""
