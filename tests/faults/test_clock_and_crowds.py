@@ -13,8 +13,7 @@ import pytest
 from ndfd.errors import StorageFull
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import Job, JobFault, JobOptions, JobQuery
-from ndfd.store import Ending, Keep, Store
-from ndfd.store import store as store_module
+from ndfd.store import Ending, Keep, Store, recovery
 from ndfd.store.clock import Clock
 from tests.store.work import document_of, finished, spooled, started, submitted, whole
 
@@ -34,7 +33,7 @@ class WallClock:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
     clock = WallClock()
-    monkeypatch.setattr(store_module, "Clock", functools.partial(Clock, wall=clock))
+    monkeypatch.setattr(recovery, "Clock", functools.partial(Clock, wall=clock))
     return clock
 
 

@@ -261,7 +261,7 @@ def test_a_clock_set_back_by_a_day_changes_no_order(tmp_path: Path, monkeypatch:
         async with opened(tmp_path) as store:
             first = (await submit(store, b"first")).job
         behind = functools.partial(Clock, wall=lambda: time.time() - 86400)
-        monkeypatch.setattr("ndfd.store.store.Clock", behind)
+        monkeypatch.setattr("ndfd.store.recovery.Clock", behind)
         async with opened(tmp_path) as store:
             second = (await submit(store, b"second")).job
             assert second.accepted_at >= first.accepted_at

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ndfd.store.database import ours
+from ndfd.store.values import Leased
 
 T = TypeVar("T")
 
@@ -55,3 +56,9 @@ class Files:
 def _close(future: asyncio.Future[int]) -> None:
     if not future.cancelled() and future.exception() is None:
         os.close(future.result())
+
+
+def close_unwanted(opening: asyncio.Future[Leased | None]) -> None:
+    """What was opened for somebody who has left meanwhile."""
+    if not opening.cancelled() and opening.exception() is None and (leased := opening.result()) is not None:
+        os.close(leased.document_fd)

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from ndfd.errors import StoreError
-from ndfd.platform import files
+from ndfd.platform import files, storage
 
 
 def refuse_others(folder: Path) -> None:
@@ -36,3 +36,11 @@ def refuse_others(folder: Path) -> None:
 
 def _refused(folder: Path, what: str, hint: str = "chown it, or name another: [storage] state_dir") -> StoreError:
     return StoreError(f"the state folder {folder} {what}", hint=hint)
+
+
+def make(folder: Path) -> None:
+    """A folder and those that it is in, each of them on the disk; OSError when it cannot be."""
+    if not folder.parent.exists():
+        make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    storage.sync_folder(folder.parent)

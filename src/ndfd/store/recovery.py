@@ -5,13 +5,18 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from ndfd.errors import DocumentKillsWorkers, StoreDamaged
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import JobFault
+from ndfd.store.clock import Clock
 from ndfd.store.commits import AT_ONCE
+from ndfd.store.database import check, connect
+from ndfd.store.log import has_lost_commits
+from ndfd.store.migrations import migrate
 from ndfd.store.queries import QUERIES
 from ndfd.store.rows import JobRow
 from ndfd.store.spool import Spool
@@ -37,6 +42,37 @@ class Meta(NamedTuple):
     secret: bytes
     #: That the life before has written.
     last_moment: float
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One of the daemon's, from the opening of the store on."""
+
+    epoch: int
+    secret: bytes
+    clock: Clock
+    #: Jobs that the life before had under way.
+    taken_back: int
+
+
+def begin_life(database: Path, spool: Spool) -> Life:
+    """Looks at all that there is, brings it to the form of today, and puts it in order.
+
+    `StoreDamaged` when it is not what was written, `StoreError` when a newer ndfd has made it.
+    """
+    connection = connect(database)
+    try:
+        refuse_lost(connection, database, spool)
+        check(connection, database)
+        lost_commits = has_lost_commits(connection, database)
+        migrate(connection)
+        meta = begin(connection)
+        clock = Clock(meta.last_moment)
+        taken_back = take_back(connection, meta.epoch, clock.now())
+        sweep(connection, spool, meta.last_moment, lost_commits=lost_commits)
+    finally:
+        connection.close()
+    return Life(meta.epoch, meta.secret, clock, taken_back)
 
 
 def refuse_lost(connection: sqlite3.Connection, path: Path, spool: Spool) -> None:

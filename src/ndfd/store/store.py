@@ -18,17 +18,15 @@ from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobPage, Job
 from ndfd.platform import storage
 from ndfd.store import reading, recovery
 from ndfd.store.backups import Backups
-from ndfd.store.clock import Clock
 from ndfd.store.commits import Commits, Outcome
-from ndfd.store.database import check, connect, connect_reader, ours
+from ndfd.store.database import connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
-from ndfd.store.files import Files
-from ndfd.store.folder_owner import refuse_others
+from ndfd.store.files import Files, close_unwanted
+from ndfd.store.folder_owner import make, refuse_others
 from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
+from ndfd.store.listeners import Listeners
 from ndfd.store.lock import FolderLock
-from ndfd.store.log import has_lost_commits
 from ndfd.store.manifest import DATABASE, SPOOL
-from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
 from ndfd.store.reader import Reader
 from ndfd.store.retention import AT_ONCE, Expire
@@ -57,26 +55,16 @@ class Store:
         self.reached = reached
         self._lock = lock
         self._space = FreeSpace(folder, keep_free_bytes)
-        self._on_change: list[Callable[[Job], None]] = []
-        self._on_forgotten: list[Callable[[str], None]] = []
+        self._listeners = Listeners()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Future[None] | None = None
         self._spool = Spool(folder / SPOOL)
-        connection = connect(self._database)
-        try:
-            recovery.refuse_lost(connection, self._database, self._spool)
-            check(connection, self._database)
-            lost_commits = has_lost_commits(connection, self._database)
-            migrate(connection)
-            meta = recovery.begin(connection)
-            self._clock = Clock(meta.last_moment)
-            self.epoch = meta.epoch
-            self._secret = meta.secret
-            #: Jobs that an earlier life of the daemon had under way.
-            self.recovered = recovery.take_back(connection, meta.epoch, self._clock.now())
-            recovery.sweep(connection, self._spool, meta.last_moment, lost_commits=lost_commits)
-        finally:
-            connection.close()
+        life = recovery.begin_life(self._database, self._spool)
+        self._clock = life.clock
+        self.epoch = life.epoch
+        self._secret = life.secret
+        #: Jobs that an earlier life of the daemon had under way.
+        self.recovered = life.taken_back
         self._reader = Reader(self._database)
         # Where few jobs fit, a list goes through all there are: what runs next shall not wait for that.
         self._lister = Reader(self._database)
@@ -86,7 +74,7 @@ class Store:
             epoch=self.epoch,
             now=self._clock.now,
             tally=recovery.tally,
-            reached=self._reached,
+            reached=lambda step: self.reached(step),
             done=self._done,
             reset_readers=self._reset_readers,
         )
@@ -108,7 +96,7 @@ class Store:
         """
         lock = FolderLock(folder)
         try:
-            _make(folder)
+            make(folder)
             refuse_others(folder)
             lock.take()
         except OSError as error:
@@ -151,11 +139,11 @@ class Store:
 
     def on_change(self, listener: Callable[[Job], None]) -> None:
         """It is called in the event loop after each commit with each job that the commit changed, as it is now."""
-        self._on_change.append(listener)
+        self._listeners.of_changes.append(listener)
 
     def on_forgotten(self, listener: Callable[[str], None]) -> None:
         """It is called in the event loop with the id of each job that was forgotten."""
-        self._on_forgotten.append(listener)
+        self._listeners.of_forgotten.append(listener)
 
     # Coming in
 
@@ -202,7 +190,7 @@ class Store:
         except BaseException:
             # Nobody gets any of them.
             for each in opening:
-                each.add_done_callback(_close)
+                each.add_done_callback(close_unwanted)
             raise
         return tuple(job for job in leased if job is not None)
 
@@ -401,17 +389,7 @@ class Store:
                     ticket.set_exception(error)
         for outcome in outcomes:
             if outcome.work is not None:
-                self._call(self._on_change, outcome.work.changed)
-                self._call(self._on_forgotten, outcome.work.forgotten)
-
-    def _call(self, listeners: Sequence[Callable[[T], None]], things: Sequence[T]) -> None:
-        assert self._loop is not None
-        for thing in things:
-            for listener in listeners:
-                try:
-                    listener(thing)
-                except Exception as error:  # noqa: BLE001  # One listener's fault shall not keep others uninformed.
-                    self._loop.call_exception_handler({"message": "a listener of the store failed", "exception": error})
+                self._listeners.tell(outcome.work)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -419,19 +397,3 @@ class Store:
             yield
         except (OSError, sqlite3.Error) as error:
             raise ours(error, self.folder) from error
-
-    def _reached(self, step: Step) -> None:
-        self.reached(step)
-
-
-def _make(folder: Path) -> None:
-    """A folder and those that it is in, each of them on the disk."""
-    if not folder.parent.exists():
-        _make(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    storage.sync_folder(folder.parent)
-
-
-def _close(opening: asyncio.Future[Leased | None]) -> None:
-    if not opening.cancelled() and opening.exception() is None and (leased := opening.result()) is not None:
-        os.close(leased.document_fd)
