@@ -108,6 +108,7 @@ def sweep(connection: sqlite3.Connection, spool: Spool, last_moment: float, *, l
     Where the database has lost what it had, they are all that is left of jobs, and are put aside.
     """
     spool.empty_incoming()
+    spool.empty_beside()
     stray = [digest for digest in spool.hashes() if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None]
     # What one batch has linked and not committed is younger than the last commit, and nothing else is.
     if not lost_commits and sum(spool.linked_at(digest) > last_moment for digest in stray) <= AT_ONCE:

@@ -23,6 +23,7 @@ from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
 from ndfd.store.files import Files
+from ndfd.store.folder_owner import refuse_others
 from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
 from ndfd.store.lock import FolderLock
 from ndfd.store.log import has_lost_commits
@@ -108,6 +109,7 @@ class Store:
         lock = FolderLock(folder)
         try:
             _make(folder)
+            refuse_others(folder)
             lock.take()
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
@@ -285,7 +287,7 @@ class Store:
         tally = self._commits.tally
         with self._errors():
             left = self._space.left()
-        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
+        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, tally.load(0).bytes, left)
 
     async def expire(self, keep: Keep) -> int:
         """Forgets finished jobs beyond any of the bounds, oldest first; returns how many."""
