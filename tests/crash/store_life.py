@@ -201,18 +201,18 @@ class StoreLife:
             self._journal.write("fault", f"job {job.id} was leased with another document: {found}")
         if random.random() < 0.05:
             # For another user's turn; it is ready again at once.
-            await store.end(job.id, job.attempts, Ending(JobEvent.POSTPONED, not_before=store.now(), counts=False))
+            await store.end(job, Ending(JobEvent.POSTPONED, not_before=store.now(), counts=False))
             return
         store.reached(Step.RUN_ENDED)
         result = self._works.result(work)
         if not result:
             fault = JobFault(self._works.ERROR, "it is damaged", "mend it", retryable=False)
-            await store.end(job.id, job.attempts, Ending(JobEvent.FAILED, fault))
+            await store.end(job, Ending(JobEvent.FAILED, fault))
             return
         fd = memory_file(result)
         try:
             report = ConversionReport(1, 0, 0, "text/markdown", len(result), 0.0, 0)
-            await store.succeed(job.id, job.attempts, fd, report)
+            await store.succeed(job, fd, report)
         finally:
             os.close(fd)
 

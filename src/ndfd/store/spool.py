@@ -134,11 +134,16 @@ class Spool:
         path = self.path(staged.hash)
         beside = _BESIDE + path.name
         if not self._link(staged, beside, folder_fd):
-            # An earlier attempt of this life, which failed.
+            # An earlier attempt of this life, which failed and could not be undone.
             os.unlink(beside, dir_fd=folder_fd)
             self._link(staged, beside, folder_fd)
-        with self._outliving(path.name, folder_fd):
-            os.replace(beside, path.name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        try:
+            with self._outliving(path.name, folder_fd):
+                os.replace(beside, path.name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(beside, dir_fd=folder_fd)
+            raise
 
     def _link(self, staged: Staged, name: str, folder_fd: int) -> bool:
         if staged.path is None:
