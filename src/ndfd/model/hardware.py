@@ -156,4 +156,3 @@ class Hardware(msgspec.Struct, frozen=True, omit_defaults=True):
     processor: Processor
     #: One for each backend that the system could have, found or not.
     accelerators: tuple[Accelerators, ...] = ()
-

@@ -7,6 +7,7 @@ has been executed on it.
 from __future__ import annotations
 
 import ctypes
+from typing import Any
 
 from ndfd.model.hardware import Device
 from ndfd.platform.vendor_library import Found, RefusedError, bounded, decoded
@@ -33,10 +34,10 @@ def ask(library: ctypes.CDLL) -> Found:
     return Found(None, tuple(found))
 
 
-def _send(runtime: ctypes.CDLL, result: type, receiver: int, selector: str, *arguments: object) -> int | bytes:
+def _send(runtime: ctypes.CDLL, result: type, receiver: int, selector: str, *arguments: object) -> Any:
     """objc_msgSend, which has to be called by the signature of the method that it reaches."""
     register = runtime.sel_registerName
     register.restype, register.argtypes = ctypes.c_void_p, (ctypes.c_char_p,)
     signature = ctypes.CFUNCTYPE(result, ctypes.c_void_p, ctypes.c_void_p, *map(type, arguments))
     called = signature(("objc_msgSend", runtime))
-    return called(receiver, register(selector.encode()), *arguments)  # type: ignore[no-any-return]
+    return called(receiver, register(selector.encode()), *arguments)

@@ -1,8 +1,8 @@
-"""The program that asks the vendors' libraries: `python -m ndfd.platform.accelerator_probe SECONDS BACKEND…`.
+"""The program that asks a vendor's library: `python -m ndfd.platform.accelerator_probe SECONDS BACKEND`.
 
 Started by `accelerators` only, which ends it when it takes too long. A vendor's library is somebody else's code, loaded
-into this process: it may print, hang, or end the process, and none of that reaches who asked. The answers go out one by
-one, a line of JSON each, so that what was found before stays found.
+into this process: it may print, hang, or end the process, and none of that reaches who asked. The answer is a line of
+JSON on the standard output as it was at the start.
 """
 
 from __future__ import annotations
@@ -28,15 +28,14 @@ _ASK: dict[Backend, Callable[[ctypes.CDLL], Found]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0, always: what goes wrong is in the answers."""
+    """0, always: what goes wrong is in the answer."""
+    seconds, backend = arguments
     answers = os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
-    end_by_yourself(int(arguments[0]))
-    for name in arguments[1:]:
-        answer = ask(Backend(name))
-        os.write(answers, msgspec.json.encode(answer) + b"\n")
+    end_by_yourself(int(seconds))
+    os.write(answers, msgspec.json.encode(ask(Backend(backend))) + b"\n")
     return 0
 
 
@@ -76,11 +75,13 @@ def absent(name: str, error: OSError) -> bool:
     said = str(error)
     # glibc and musl name what they looked for; macOS tells every place it tried; Windows has a number (126).
     return (
-        said.startswith((f"{name}: cannot open shared object file: No such file", f"Error loading shared library {name}:"))
+        said.startswith(
+            (f"{name}: cannot open shared object file: No such file", f"Error loading shared library {name}:")
+        )
         or "image not found" in said
         or "no such file" in said
         or getattr(error, "winerror", None) == 126
-        or (isinstance(error, FileNotFoundError))
+        or isinstance(error, FileNotFoundError)
     )
 
 

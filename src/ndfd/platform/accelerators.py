@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -9,18 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 
 from ndfd.model.hardware import Accelerators, Backend, BackendState
 from ndfd.platform import machine_parts
 
-#: Seconds that all libraries together may take: a driver that wakes sleeping devices takes one or two.
+#: Seconds that each library may take, all being asked at once: a driver that wakes sleeping devices takes one or two.
 ANSWER_LIMIT_S = 5.0
-#: Of answers; a machine with all the devices that are told of has some 50 kB.
-_ANSWERS_MAX_BYTES = 1 << 20
-#: Seconds until a process that was killed has ended; one that hangs in a driver, where no signal comes through, does not.
+#: Of an answer; one of all the devices that are told of has some 25 kB, for which a pipe has room.
+_ANSWER_MAX_BYTES = 1 << 16
+#: Seconds until a process that was killed has ended; one that hangs in a driver, where no signal reaches it, does not.
 _END_WAIT_S = 1.0
 
 #: Left to the system because they did not end when they were killed; held so that they are waited for some day.
@@ -31,100 +31,79 @@ def accelerators(
     limit_s: float = ANSWER_LIMIT_S,
     command: Sequence[str] = (sys.executable, "-P", "-m", "ndfd.platform.accelerator_probe"),
 ) -> tuple[Accelerators, ...]:
-    """What each backend that this system could have offers; blocks for at most about `limit_s` for each of them.
+    """What each backend that this system could have offers; blocks for `limit_s` and a little more at most.
 
     Never fails: what goes wrong with a library is in its backend's answer. `command` is the program that asks; a
     frozen daemon names itself there. -P: nothing is imported from the folder that this was started in.
     """
     _stuck[:] = [process for process in _stuck if process.poll() is None]
-    waiting = list(machine_parts.libraries)
-    found: list[Accelerators] = []
-    while waiting:
-        answers, blame = _asked(command, waiting, limit_s)
-        found += answers
-        del waiting[: len(answers)]
-        if waiting:
-            # The first without an answer ended or held up the process; the others get another one.
-            found.append(msgspec.structs.replace(blame, backend=waiting.pop(0)))
-    return tuple(found)
+    deadline = time.monotonic() + limit_s
+    asked = [(backend, _start([*command, str(int(limit_s) + 2), backend])) for backend in machine_parts.libraries]
+    return tuple(_answer(backend, process, deadline, limit_s) for backend, process in asked)
 
 
-def _asked(
-    command: Sequence[str], backends: Sequence[Backend], limit_s: float
-) -> tuple[list[Accelerators], Accelerators]:
-    """What came, in the order of the backends; and what is to be said of the first that is missing."""
-    first = backends[0]
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes] | OSError:
     try:
-        process = subprocess.Popen(
-            [*command, str(int(limit_s) + 2), *backends],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except OSError as error:
-        problem = f"no process could be started to ask it: {error.strerror}"
-        return [], Accelerators(first, BackendState.FAILED, problem=problem)
+        return error
+
+
+def _answer(
+    backend: Backend, process: subprocess.Popen[bytes] | OSError, deadline: float, limit_s: float
+) -> Accelerators:
+    if isinstance(process, OSError):
+        problem = f"no process could be started to ask it: {process.strerror}"
+        return Accelerators(backend, BackendState.FAILED, problem=problem)
     assert process.stdout is not None
     with process.stdout:
-        data, in_time = _read(process.stdout.fileno(), len(backends), time.monotonic() + limit_s)
-    answers = _decoded(data, backends)
-    if len(answers) == len(backends):
-        _end(process)
-        return answers, Accelerators(first, BackendState.FAILED)
+        line, in_time = _read_line(process.stdout.fileno(), deadline)
+    answer = _decoded(line, backend)
+    # Whether a process that has answered then ends is of no interest: some libraries hang when they are unloaded. One
+    # that closed its end of the pipe without an answer has ended, or is about to.
+    status = _end(process, patience_s=_END_WAIT_S if in_time and answer is None else 0.0)
+    if answer is not None:
+        return answer
     if not in_time:
-        _end(process)
-        problem = f"it did not answer within {limit_s:g} s"
-        return answers, Accelerators(first, BackendState.HUNG, problem=problem)
-    # Its end of the pipe is closed, so it has ended or is about to.
-    status = _end(process, patience_s=_END_WAIT_S)
-    return answers, Accelerators(first, BackendState.CRASHED, problem=_how(status))
+        return Accelerators(backend, BackendState.HUNG, problem=f"it did not answer within {limit_s:g} s")
+    return Accelerators(backend, BackendState.CRASHED, problem=_how(status))
 
 
-def _read(fd: int, lines: int, deadline: float) -> tuple[bytes, bool]:
-    """What is written until it is so many lines or the other end is closed; False: the deadline came first, or too much.
-
-    Whether a process that has said everything then ends is of no interest: some libraries hang when they are unloaded.
-    """
+def _read_line(fd: int, deadline: float) -> tuple[bytes, bool]:
+    """What is written up to the end of a line, or until the other end is closed; False when the deadline came first."""
     data = bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(fd, selectors.EVENT_READ)
-        while data.count(b"\n") < lines:
-            if len(data) > _ANSWERS_MAX_BYTES:
-                return bytes(data), False
+        while b"\n" not in data and len(data) <= _ANSWER_MAX_BYTES:
             if not selector.select(max(0.0, deadline - time.monotonic())):
                 return bytes(data), False
-            piece = os.read(fd, 1 << 16)
+            piece = os.read(fd, _ANSWER_MAX_BYTES)
             if not piece:
-                return bytes(data), True
+                break
             data += piece
     return bytes(data), True
 
 
-def _decoded(data: bytes, backends: Sequence[Backend]) -> list[Accelerators]:
-    """The whole lines up to the first that is none of the answers that were asked for."""
-    decoder = msgspec.json.Decoder(Accelerators)
-    answers: list[Accelerators] = []
-    for line, backend in zip(data.split(b"\n")[:-1], backends, strict=False):
-        try:
-            answer = decoder.decode(line)
-        except msgspec.DecodeError:
-            break
-        if answer.backend is not backend:
-            break
-        answers.append(answer)
-    return answers
+def _decoded(line: bytes, backend: Backend) -> Accelerators | None:
+    """None for anything but a whole answer on this backend."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        answer = msgspec.json.decode(line, type=Accelerators)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return answer if answer.backend is backend else None
 
 
-def _end(process: subprocess.Popen[bytes], patience_s: float = 0.0) -> int | None:
-    """Ends it, at once or when the patience is at an end; its exit code, None for one that cannot be ended."""
-    with suppress(subprocess.TimeoutExpired):
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> int | None:
+    """Ends it when the patience is at an end; its exit code, None for one that cannot be ended."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
         return process.wait(patience_s)
     process.kill()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         return process.wait(_END_WAIT_S)
-    except subprocess.TimeoutExpired:
-        _stuck.append(process)
-        return None
+    _stuck.append(process)
+    return None
 
 
 def _how(status: int | None) -> str:

@@ -88,7 +88,7 @@ class _Relation(NamedTuple):
 
 
 def _kind(efficiency_class: int, classes: set[int]) -> CoreKind | None:
-    """"A core with a higher value for the efficiency class has intrinsically greater performance"."""
+    """ "A core with a higher value for the efficiency class has intrinsically greater performance"."""
     if len(classes) < 2:
         return None
     return CoreKind.EFFICIENCY if efficiency_class == min(classes) else CoreKind.PERFORMANCE
