@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ndfd.model.hardware import Accelerators, Backend, BackendState
+from ndfd.model.hardware import Accelerators, Backend, BackendState, Hardware
 from ndfd.platform import machine_parts
 
 #: Seconds that each library may take, all being asked at once: a driver that wakes sleeping devices takes one or two.
@@ -23,8 +23,16 @@ _ANSWER_MAX_BYTES = 1 << 16
 #: Seconds until a process that was killed has ended; one that hangs in a driver, where no signal reaches it, does not.
 _END_WAIT_S = 1.0
 
+#: Made at once: msgspec 0.22 crashes when two threads are the first to decode a type.
+_decoder = msgspec.json.Decoder(Accelerators)
+
 #: Left to the system because they did not end when they were killed; held so that they are waited for some day.
 _stuck: list[subprocess.Popen[bytes]] = []
+
+
+def hardware() -> Hardware:
+    """The machine as it is now. Blocks as `accelerators`; never fails."""
+    return Hardware(machine_parts.processor(), accelerators())
 
 
 def accelerators(
@@ -89,7 +97,7 @@ def _decoded(line: bytes, backend: Backend) -> Accelerators | None:
     if not line.endswith(b"\n"):
         return None
     try:
-        answer = msgspec.json.decode(line, type=Accelerators)
+        answer = _decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return answer if answer.backend is backend else None
