@@ -11,22 +11,18 @@ from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
     from ndfd.platform.linux_files import LinuxFiles as _Files
-    from ndfd.platform.linux_hardware import LinuxParts as _Parts
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
-    from ndfd.platform.darwin_hardware import DarwinParts as _Parts
     from ndfd.platform.darwin_storage import DarwinStorage as _Storage
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.windows import Windows as _Host
-    from ndfd.platform.windows_hardware import WindowsParts as _Parts
     from ndfd.platform.windows_storage import WindowsStorage as _Storage
 else:
     from ndfd.platform.base import Platform as _Host
     from ndfd.platform.base_files import Files as _Files
-    from ndfd.platform.base_hardware import MachineParts as _Parts
     from ndfd.platform.base_storage import Storage as _Storage
 
 _host = _Host()
@@ -34,8 +30,6 @@ _host = _Host()
 files = _Files()
 #: What a store of files asks; `base_storage.Storage` says what each call promises.
 storage = _Storage()
-#: What the machine is made of; `base_hardware.MachineParts` says what each call promises.
-machine_parts = _Parts()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
@@ -104,7 +98,6 @@ __all__ = [
     "is_system_service",
     "kill",
     "listen",
-    "machine_parts",
     "make_socket_dir",
     "may_stall",
     "measure_confinement",

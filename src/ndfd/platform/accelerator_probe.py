@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from ndfd.model.hardware import Accelerators, Backend, BackendState
-from ndfd.platform import accelerator_cuda, accelerator_metal, accelerator_opencl, accelerator_rocm, machine_parts
+from ndfd.platform import accelerator_cuda, accelerator_metal, accelerator_opencl, accelerator_rocm
+from ndfd.platform.machine import machine_parts
 from ndfd.platform.vendor_library import Found, RefusedError
 
 #: What each backend's library is asked; `RefusedError` with its reason.

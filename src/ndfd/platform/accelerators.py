@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ndfd.model.hardware import Accelerators, Backend, BackendState, Hardware
-from ndfd.platform import machine_parts
+from ndfd.platform.machine import machine_parts
 
 #: Seconds that each library may take, all being asked at once: a driver that wakes sleeping devices takes one or two.
 ANSWER_LIMIT_S = 5.0

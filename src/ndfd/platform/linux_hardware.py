@@ -9,7 +9,7 @@ from pathlib import Path
 from ndfd.model.hardware import Backend, Node, Processor
 from ndfd.platform import linux_cgroup, linux_features
 from ndfd.platform.base_hardware import MachineParts, architecture
-from ndfd.platform.linux_topology import caches, cores, has_topology, isolated, nodes, numbers, online, text
+from ndfd.platform.linux_topology import caches, cores, decimal, has_topology, isolated, nodes, numbers, online, text
 
 
 class LinuxParts(MachineParts):
@@ -55,7 +55,7 @@ class LinuxParts(MachineParts):
             features=features or (),
             nodes=memory,
             caches=found_caches,
-            quota=linux_cgroup.cpu_quota(root),
+            quota=_quota(root),
             isolated=isolated(root),
             unknown=tuple(what for what, lacking in lacks.items() if lacking),
         )
@@ -73,7 +73,7 @@ def _cpuinfo(root: Path) -> list[dict[str, str]]:
 
 
 def _listed(told: list[dict[str, str]]) -> tuple[int, ...]:
-    return tuple(sorted({int(cpu["processor"]) for cpu in told if cpu["processor"].isdecimal()}))
+    return tuple(sorted({number for cpu in told if (number := decimal(cpu["processor"])) is not None}))
 
 
 def _architecture(told: list[dict[str, str]]) -> str:
@@ -90,6 +90,14 @@ def _usable(root: Path) -> tuple[int, ...] | None:
         if name == "Cpus_allowed_list":
             return numbers(value) or None
     return tuple(sorted(os.sched_getaffinity(0))) if root == Path("/") else None
+
+
+def _quota(root: Path) -> int | None:
+    try:
+        return linux_cgroup.cpu_quota(root)
+    except (ValueError, ArithmeticError):
+        # Nothing that a kernel writes; this never fails.
+        return None
 
 
 def _name(root: Path, told: list[dict[str, str]]) -> str | None:

@@ -14,7 +14,9 @@ from ndfd.model.hardware import Cache, CacheKind, Core, CoreKind, Node
 
 _CPU = "sys/devices/system/cpu"
 _NODE = "sys/devices/system/node"
-_SIZE = re.compile(r"(\d+)([KMG]?)\Z")
+_SIZE = re.compile(r"([0-9]{1,9})([KMG]?)\Z")
+#: No more digits than a 64-bit number of the kernel's may have after any multiplication here.
+_DECIMAL = re.compile(r"[0-9]{1,14}\Z")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _KINDS = {"Data": CacheKind.DATA, "Instruction": CacheKind.INSTRUCTION, "Unified": CacheKind.UNIFIED}
 #: Of a list: far more than any kernel is built for (CONFIG_NR_CPUS), so that a broken file costs no memory.
@@ -32,7 +34,12 @@ def text(path: Path) -> str | None:
 def number(path: Path) -> int | None:
     """The file's, at least 0; None for anything else, -1 being the kernel's word for what it does not know."""
     found = text(path)
-    return int(found) if found is not None and found.isascii() and found.isdecimal() else None
+    return decimal(found or "")
+
+
+def decimal(written: str) -> int | None:
+    """None for what is no number, or one too large to be meant."""
+    return int(written) if _DECIMAL.match(written) else None
 
 
 def numbers(listed: str | None) -> tuple[int, ...] | None:
@@ -42,11 +49,8 @@ def numbers(listed: str | None) -> tuple[int, ...] | None:
     found: set[int] = set()
     for part in filter(None, listed.strip().split(",")):
         first, _, last = part.partition("-")
-        try:
-            low, high = int(first), int(last or first)
-        except ValueError:
-            return None
-        if not 0 <= low <= high < _NUMBERS_MAX:
+        low, high = decimal(first), decimal(last or first)
+        if low is None or high is None or not low <= high < _NUMBERS_MAX:
             return None
         found.update(range(low, high + 1))
     return tuple(sorted(found))
@@ -139,20 +143,20 @@ def nodes(root: Path, cpus: tuple[int, ...]) -> tuple[Node, ...]:
         members = numbers(text(folder / "cpulist"))
         if members is None:
             return ()
-        distances = (text(folder / "distance") or "").split()
+        distances = [decimal(each) for each in (text(folder / "distance") or "").split()]
         found.append(
             Node(
                 id_,
                 tuple(cpu for cpu in members if cpu in there),
                 _memory(folder),
-                tuple(map(int, distances)) if all(map(str.isdecimal, distances)) else (),
+                tuple(each for each in distances if each is not None) if None not in distances else (),
             )
         )
     return tuple(found) if {cpu for node in found for cpu in node.cpus} == there else ()
 
 
 def _memory(folder: Path) -> int | None:
-    match = re.search(r"MemTotal:\s+(\d+) kB", text(folder / "meminfo") or "")
+    match = re.search(r"MemTotal:\s+([0-9]{1,14}) kB", text(folder / "meminfo") or "")
     return None if match is None else int(match[1]) * 1024
 
 
