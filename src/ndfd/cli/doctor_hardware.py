@@ -12,6 +12,7 @@ GROUP = "hardware"
 
 #: The levels of the x86-64 psABI, each with what it adds to the one before.
 _LEVELS = (
+    ("x86-64", ("sse2",)),
     ("x86-64-v2", ("cx16", "sahf", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2")),
     ("x86-64-v3", ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")),
     ("x86-64-v4", ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")),

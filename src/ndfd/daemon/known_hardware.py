@@ -1,4 +1,7 @@
-"""What the daemon knows of the machine: looked at when somebody asks, by a thread, and known for a while."""
+"""What the daemon knows of the machine: looked at when somebody asks, by a thread, and known for a while.
+
+A daemon that is told to stop while it looks stops when it has looked: after some seconds at most.
+"""
 
 from __future__ import annotations
 
