@@ -11,8 +11,11 @@ from ndfd.cli.doctor_hardware import hardware, ranges
 from ndfd.model.checkup import Check, Verdict
 from ndfd.model.hardware import Accelerators, Backend, BackendState, Device, Hardware
 from ndfd.platform.linux_hardware import LinuxParts
+from ndfd.protocol.varlink_interfaces import GET_HARDWARE
+from ndfd.server.access import ACCESS
 from ndfd.testing import machines
 from tests.cli.conftest import Ndfd
+from tests.server.doors import Doors
 
 
 def on(root: Path, *accelerators: Accelerators) -> dict[str, Check]:
@@ -68,6 +71,14 @@ def test_accelerators_are_told_as_they_were_found(tmp_path: Path) -> None:
     assert found["Metal"].text.startswith("none: its library is not installed")
     assert (found["OpenCL"].verdict, found["OpenCL"].text) == (Verdict.WARNING, "it did not answer within 5 s")
     assert "ndfd does without" in found["OpenCL"].advice
+
+
+def test_a_daemon_that_does_not_tell_is_a_warning_and_no_more(ndfd_at: Ndfd, doors: Doors) -> None:
+    access = {method: rule for method, rule in ACCESS.items() if method != GET_HARDWARE}
+    doors.serving.current = doors.generation(1, access=access)
+    ran = ndfd_at("doctor", "--running")
+    assert ran.status == 0
+    assert "  warning  hardware          " in ran.stdout
 
 
 @pytest.mark.parametrize(("cpus", "text"), [((), ""), ((3,), "3"), ((8, 0, 1, 2), "0-2,8"), ((0, 2, 3), "0,2-3")])

@@ -103,10 +103,10 @@ def test_where_nothing_is_told_every_cpu_is_a_core(tmp_path: Path) -> None:
     assert found == msgspec.structs.replace(MachineParts().processor(), name=None)
 
 
-def test_files_that_hold_nonsense_are_as_good_as_none(tmp_path: Path) -> None:
-    found = LINUX.processor(machines.broken(tmp_path))
-    assert found.cpus
-    assert set(found.usable) <= set(found.cpus)
+@pytest.mark.parametrize("shift", range(7))
+def test_files_that_hold_nonsense_are_as_good_as_none(tmp_path: Path, shift: int) -> None:
+    found = LINUX.processor(machines.broken(tmp_path, shift))
+    check(found)
     assert "topology" in found.unknown
 
 
@@ -148,6 +148,21 @@ def test_an_affinity_that_is_set_shows(tmp_path: Path) -> None:
         assert LINUX.processor().usable == (last,)
     finally:
         os.sched_setaffinity(0, before)
+
+
+def test_an_instruction_set_that_one_cpu_lacks_is_none_of_the_machines(tmp_path: Path) -> None:
+    cpuinfo = machines.numa_server(tmp_path) / "proc/cpuinfo"
+    first, _, rest = cpuinfo.read_text().partition("\n\n")
+    cpuinfo.write_text(f"{first.replace('avx512f', '')}\n\n{rest}")
+    features = LINUX.processor(tmp_path).features
+    assert "avx512f" not in features
+    assert "avx512bw" in features
+
+
+def test_a_nodes_cpus_that_are_offline_are_left_out(tmp_path: Path) -> None:
+    before = LINUX.processor(machines.numa_server(tmp_path)).nodes
+    machines.write(tmp_path, {"sys/devices/system/node/node1/cpulist": "4-7,12-15"})
+    assert LINUX.processor(tmp_path).nodes == before
 
 
 @pytest.mark.parametrize(

@@ -140,12 +140,12 @@ def bare(root: Path) -> Path:
     return root
 
 
-def broken(root: Path) -> Path:
-    """Every file is there, and none of them holds what it should."""
+def broken(root: Path, shift: int = 0) -> Path:
+    """Every file is there, and none of them holds what it should; `shift` says which nonsense each holds instead."""
     container(root)
     for number, path in enumerate(sorted(path for path in root.rglob("*") if path.is_file())):
         wrong = (b"", b"-1\n", b"\xff\xfe\x00", b"3-1,x\n", b"0-99999999999\n", b"processor\n", b"9" * 5000)
-        path.write_bytes(wrong[number % len(wrong)])
+        path.write_bytes(wrong[(number + shift) % len(wrong)])
     return root
 
 
