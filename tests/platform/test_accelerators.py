@@ -204,6 +204,14 @@ def test_amds_management_library_is_asked_before_its_runtime(install: Install) -
     )
 
 
+def test_amds_management_library_on_a_machine_without_its_driver_has_no_device(install: Install) -> None:
+    install("rocm_smi", "librocm_smi64.so.7", "INIT_STATUS=8")
+    assert asked(Backend.ROCM) == Accelerators(Backend.ROCM, BackendState.EMPTY, "librocm_smi64.so.7")
+    install("rocm_smi", "librocm_smi64.so.7", "INIT_STATUS=4")
+    refused = asked(Backend.ROCM)
+    assert (refused.state, refused.problem) == (BackendState.FAILED, "rsmi_init: refused (status 4)")
+
+
 def test_amds_runtime_alone_will_do(install: Install) -> None:
     install("hip", "libamdhip64.so.7", "DEVICES=2")
     devices = (Device("Fake Radeon 0", 16 << 30), Device("Fake Radeon 1", 17 << 30))

@@ -12,6 +12,9 @@ from ndfd.model.hardware import Device
 from ndfd.platform.vendor_library import Found, RefusedError, bounded, decoded, function
 
 _SUCCESS = 0
+#: RSMI_STATUS_INIT_ERROR: seen where its kernel module is not loaded, so of machines without a device. Libraries for
+#: topology bring ROCm SMI to many of those.
+_NOTHING_TO_ASK = 8
 #: rsmi_sw_component_t, rsmi_memory_type_t.
 _DRIVER, _VRAM = 0, 0
 #: hipError_t: there is none, and the runtime is older than the driver needs.
@@ -27,7 +30,8 @@ def ask(library: ctypes.CDLL) -> Found:
 
 
 def _by_smi(library: ctypes.CDLL) -> Found:
-    _call(library, "rsmi_init", ctypes.c_uint64(0))
+    if _call(library, "rsmi_init", ctypes.c_uint64(0), may=(_NOTHING_TO_ASK,)) != _SUCCESS:
+        return Found(None, ())
     try:
         count = ctypes.c_uint32(0)
         _call(library, "rsmi_num_monitor_devices", ctypes.byref(count))

@@ -19,13 +19,10 @@ class LinuxParts(MachineParts):
         # Each comes with the driver, and asks it without making a context on the device.
         Backend.CUDA: ("libnvidia-ml.so.1",),
         Backend.ROCM: (
-            "librocm_smi64.so.7",
-            "librocm_smi64.so.1",
-            "librocm_smi64.so",
-            "libamdhip64.so.7",
-            "libamdhip64.so.6",
-            "libamdhip64.so.5",
-            "libamdhip64.so",
+            *(f"librocm_smi64.so{version}" for version in (".7", ".6", ".5", ".1", "")),
+            # Where AMD's packages put it, which the loader need not know.
+            "/opt/rocm/lib/librocm_smi64.so",
+            *(f"libamdhip64.so{version}" for version in (".7", ".6", ".5", "")),
         ),
         Backend.OPENCL: ("libOpenCL.so.1",),
     }

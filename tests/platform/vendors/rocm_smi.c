@@ -1,9 +1,13 @@
-/* ROCm SMI as far as ndfd calls it (rocm_smi.h): one device. */
+/* ROCm SMI as far as ndfd calls it (rocm_smi.h): one device, or a status other than success. */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-int rsmi_init(uint64_t flags) { return flags == 0 ? 0 : 1; }
+#ifndef INIT_STATUS
+#define INIT_STATUS 0
+#endif
+
+int rsmi_init(uint64_t flags) { return flags == 0 ? INIT_STATUS : 1; }
 int rsmi_shut_down(void) { return 0; }
 
 int rsmi_num_monitor_devices(uint32_t *count) {
