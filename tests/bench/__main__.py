@@ -1,11 +1,11 @@
-"""The command line of scripts/bench: `extract`, `profile`, `corpus`, `swarm` and `config`."""
+"""The command line of scripts/bench: `extract`, `profile`, `corpus`, `swarm`, `jobs` and `config`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tests.bench import config, corpus, extract, profile, swarm
+from tests.bench import config, corpus, extract, jobs, profile, swarm
 from tests.bench.selection import default_corpus
 
 
@@ -25,9 +25,11 @@ def main() -> int:
         command.add_argument("--documents", type=int, metavar="N", help="only N documents, spread evenly over all")
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    command = commands.add_parser("config", help=(config.__doc__ or "").partition("\n")[0], description=config.__doc__)
-    config.add_arguments(command)
-    command.set_defaults(run=config.run)
+    for module in (jobs, config):
+        summary = (module.__doc__ or "").partition("\n")[0]
+        command = commands.add_parser(module.__name__.rpartition(".")[2], help=summary, description=module.__doc__)
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
     arguments = parser.parse_args()
     status: int = arguments.run(arguments)
     return status

@@ -235,6 +235,8 @@ def test_a_disk_that_fails_at_a_file_fails_its_job_and_nothing_is_left_of_it(
             job = (await submit(store, b"y" * size)).job
             await store.cancel(job.id, None)
             await store.forget(job.id, None)
+            # What was forgotten keeps its blocks for a moment.
+            store._spool.close()
             before = open_descriptors()
 
     before = 0
@@ -242,29 +244,32 @@ def test_a_disk_that_fails_at_a_file_fails_its_job_and_nothing_is_left_of_it(
     run(body())
 
 
-def test_a_log_that_cannot_be_synced_is_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class FailingSync:
+    """A connection whose commits say that the disk could not be synced."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self.in_transaction = True
+
+    def execute(self, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        if statement == "COMMIT":
+            self._connection.execute("COMMIT")
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return self._connection.execute(statement, values)
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def test_a_log_that_cannot_be_synced_is_read_anew(tmp_path: Path) -> None:
     """Whether the transaction is on the disk is not known then: the counts are what the database says."""
-
-    class Failing:
-        def __init__(self, connection: sqlite3.Connection) -> None:
-            self._connection = connection
-            self.in_transaction = True
-
-        def execute(self, statement: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
-            if statement == "COMMIT":
-                self._connection.execute("COMMIT")
-                error = sqlite3.OperationalError("disk I/O error")
-                error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
-                raise error
-            return self._connection.execute(statement, values)
-
-        def close(self) -> None:
-            self._connection.close()
 
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store, b"before")).job
-            store._commits._connection = Failing(store._commits._connected())  # type: ignore[assignment]
+            store._commits._connection = FailingSync(store._commits._connected())  # type: ignore[assignment]
             with pytest.raises(StoreError, match="disk I/O error"):
                 await submit(store, b"unknown")
             # It came back: its file must be there, and the same work finds it.
@@ -273,6 +278,27 @@ def test_a_log_that_cannot_be_synced_is_read_anew(tmp_path: Path, monkeypatch: p
             assert store.load(ALICE).jobs == 2
             assert len(files(store)) == 2
             assert {leased.job.id for leased in await lease(store, job.id, again.job.id)} == {job.id, again.job.id}
+
+    run(body())
+
+
+def test_after_a_failed_sync_nothing_is_built_on_what_the_log_holds(tmp_path: Path) -> None:
+    """A second sync does not tell whether the pages of the first are on the disk: they are written again, elsewhere."""
+    log = tmp_path / "jobs.db-wal"
+
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            await submit(store, b"before")
+            store._commits._connection = FailingSync(store._commits._connected())  # type: ignore[assignment]
+            # With it the log outlives the connection that is closed.
+            other = sqlite3.connect(tmp_path / "jobs.db")
+            other.execute("SELECT count(*) FROM jobs").fetchone()
+            with pytest.raises(StoreError, match="disk I/O error"):
+                await submit(store, b"unknown")
+            store._commits._connected()
+            assert log.stat().st_size == 0
+            other.close()
+            assert (await submit(store, b"unknown")).reused
 
     run(body())
 

@@ -71,6 +71,7 @@ def test_files_that_no_row_names_are_removed(tmp_path: Path) -> None:
         stray = kept.with_name("0" * len(kept.name))
         stray.write_bytes(b"never acknowledged")
         (tmp_path / "spool" / "incoming" / "tmp1").write_bytes(b"half")
+        kept.with_name(f".{stray.name}").write_bytes(b"about to be put in its place")
         async with opened(tmp_path) as store:
             assert files(store) == [kept]
 

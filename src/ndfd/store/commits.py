@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ndfd.errors import NdfdError, StorageFull
-from ndfd.store.database import empty_log, ours
+from ndfd.store.database import empty_log, ours, rewrite_log
 from ndfd.store.queries import QUERIES
 from ndfd.store.spool import Spool
 from ndfd.store.staging import Staging
@@ -109,6 +109,7 @@ class Commits:
                 break
             thread.join()
         self._staging.stop()
+        self._spool.close()
         if self._connection is not None:
             self._connection.close()
 
@@ -211,7 +212,13 @@ class Commits:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._connect()
+            connection = self._connect()
+            try:
+                rewrite_log(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
             self.tally = self._count(self._connection)
         return self._connection
 
@@ -244,6 +251,8 @@ class Commits:
                 self._suspect(item.operation)
             if outcome.work is not None:
                 self._unnamed.update(outcome.work.released)
+                for digest in outcome.work.shared:
+                    self._spool.touch(digest)
                 # Whether it still is: somebody may have sent the same bytes anew since.
                 self._damaged.update(outcome.work.damaged)
         # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.

@@ -104,6 +104,16 @@ def empty_log(connection: sqlite3.Connection) -> bool:
         connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_S * 1000)}")
 
 
+def rewrite_log(connection: sqlite3.Connection) -> None:
+    """Moves all that the log holds to the database; sqlite3.Error when it cannot.
+
+    For a log whose sync has failed: the system takes its pages for written then, and the next sync says nothing of them
+    (fsync(2) tells of each error once). What comes after them in the log would be lost with them.
+    """
+    if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise sqlite3.OperationalError("the log is in use, and cannot be written anew")
+
+
 def ours(error: Exception, where: Path) -> NdfdError:
     """An error of SQLite or of the system, at work on a file under `where`, as ours."""
     if isinstance(error, NdfdError):

@@ -101,6 +101,7 @@ def tally(connection: sqlite3.Connection) -> Tally:
 def sweep(connection: sqlite3.Connection, spool: Spool) -> int:
     """Removes files that no row names: of submissions that were never acknowledged, of jobs that were forgotten."""
     spool.empty_incoming()
+    spool.empty_beside()
     stray = [digest for digest in spool.hashes() if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None]
     for digest in stray:
         spool.unlink(digest)

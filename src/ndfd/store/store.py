@@ -23,6 +23,7 @@ from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
 from ndfd.store.files import Files
+from ndfd.store.folder_owner import refuse_others
 from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
 from ndfd.store.lock import FolderLock
 from ndfd.store.manifest import DATABASE, SPOOL
@@ -103,6 +104,7 @@ class Store:
         lock = FolderLock(folder)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            refuse_others(folder)
             storage.sync_folder(folder.parent)
             lock.take()
         except OSError as error:
@@ -259,7 +261,7 @@ class Store:
         tally = self._commits.tally
         with self._errors():
             left = self._space.left()
-        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
+        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, tally.load(0).bytes, left)
 
     async def expire(self, keep: Keep) -> int:
         """Forgets finished jobs beyond any of the bounds, oldest first; returns how many."""

@@ -1,0 +1,50 @@
+"""Where a process ends itself: at the n-th pass of one of the store's durable steps."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ndfd.store.steps import Step
+from tests.crash.disk import cut
+
+
+@dataclass(frozen=True)
+class Point:
+    """One moment of one life."""
+
+    step: Step
+    #: From 1.
+    passes: int
+
+    def __str__(self) -> str:
+        return f"{self.step.value}:{self.passes}"
+
+    @classmethod
+    def parse(cls, text: str) -> Point:
+        """From `str(point)`."""
+        step, _, passes = text.partition(":")
+        return cls(Step(step), int(passes))
+
+
+def ending_at(point: Point, first: Callable[[], None]) -> Callable[[Step], None]:
+    """What to give to a store as `reached`; at the point the process does `first` and is no more."""
+    left = point.passes
+
+    def reached(step: Step) -> None:
+        nonlocal left
+        if step is point.step:
+            left -= 1
+            if left == 0:
+                first()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return reached
+
+
+def power_off(mounted: Path) -> Callable[[], None]:
+    """Cuts the power of the file system that is mounted there."""
+    return lambda: cut(mounted)
