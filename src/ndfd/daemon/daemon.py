@@ -21,6 +21,7 @@ from ndfd.daemon.crash_reports import CRASHES_FILE, CrashReports
 from ndfd.daemon.durable_jobs import DurableJobs, open_store
 from ndfd.daemon.file_watch import FileWatch
 from ndfd.daemon.generations import Parts, Preparation
+from ndfd.daemon.known_hardware import KnownHardware
 from ndfd.daemon.launch import OnReady
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor
@@ -81,7 +82,7 @@ class Daemon:
             None if store is None else DurableJobs(store, self._current_pools, self._engine_name, loaded.settings)
         )
         jobs = None if self._jobs is None else self._jobs.service
-        self._methods = DaemonMethods(self.status, self, self._crashes.all, jobs=jobs)
+        self._methods = DaemonMethods(self.status, self, self._crashes.all, KnownHardware().get, jobs=jobs)
         self._serving = Serving()
         self._varlink = VarlinkDoor(self._serving, ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES))
         app = make_app(self._serving, self._metrics.render, __version__)
