@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ndfd.config import kinds
-from ndfd.config.group import Group, key
+from ndfd.config.group import Group
+from ndfd.config.group import key as _key_of
+from ndfd.model.configuration import Effect
 
 #: The words that stand for no value of a knob.
 OF_PRESET = "preset"
@@ -21,16 +23,21 @@ _Word = Literal["preset", "keep"]
 _Number = Annotated[int | _Word, kinds.Number(0, _INT_MAX, words=_WORDS)]
 
 
+def key(default: Any, meaning: str) -> Any:
+    """One that the daemon does not use."""
+    return _key_of(default, meaning, Effect.TUNE)
+
+
 class TuningSettings(Group):
-    """Settings of the system, which `ndfd tune apply` writes as root and `ndfd tune revert` puts back. Of each, "preset"
-    is what the preset says, "keep" leaves it as it is."""
+    """Settings of the system: `ndfd tune apply` writes them, as root, and `ndfd tune revert` puts them back."""
 
     preset: Annotated[
         Literal["off", "safe", "throughput", "latency"], kinds.Choice(("off", "safe", "throughput", "latency"))
     ] = key(
         "safe",
         'What is tuned where nothing else is said: "off" nothing, "safe" what is harmless and helps, "throughput" what '
-        'gets more documents done, at the cost of power, "latency" what keeps single callers from waiting.',
+        'gets more documents done, at the cost of power, "latency" what keeps single callers from waiting. Of each key '
+        'below, "preset" is what this says, and "keep" leaves it as it is.',
     )
     journal: Annotated[Path | Literal["auto"], kinds.FilePath(words=("auto",))] = key(
         "auto",
@@ -87,10 +94,10 @@ class TuningSettings(Group):
         Literal["preset", "keep", "performance", "powersave", "schedutil", "ondemand", "conservative"],
         kinds.Choice((*_WORDS, "performance", "powersave", "schedutil", "ondemand", "conservative")),
     ] = key(OF_PRESET, "Who sets the speed of the CPUs (cpufreq scaling_governor).")
-    irq_affinity: Annotated[
-        frozenset[int] | Literal["preset", "keep", "away"], kinds.Cpus(words=(*_WORDS, AWAY))
-    ] = key(
-        OF_PRESET,
-        'CPUs that interrupts go to (/proc/irq/N/smp_affinity_list). "away": all but those that workers are bound to '
-        "([swarm] cpus and those of the pools).",
+    irq_affinity: Annotated[frozenset[int] | Literal["preset", "keep", "away"], kinds.Cpus(words=(*_WORDS, AWAY))] = (
+        key(
+            OF_PRESET,
+            'CPUs that interrupts go to (/proc/irq/N/smp_affinity_list). "away": all but those that workers are '
+            "bound to ([swarm] cpus and those of the pools).",
+        )
     )

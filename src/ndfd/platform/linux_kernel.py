@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 from ndfd.platform.base_kernel import KernelFiles
 
@@ -39,6 +40,6 @@ class LinuxKernelFiles(KernelFiles):
     def names(self, folder: str) -> tuple[str, ...]:
         """As promised."""
         try:
-            return tuple(sorted(os.listdir(self.shown(folder))))
+            return tuple(sorted(each.name for each in Path(self.shown(folder)).iterdir()))
         except (FileNotFoundError, NotADirectoryError):
             return ()

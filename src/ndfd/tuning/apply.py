@@ -16,9 +16,7 @@ from ndfd.tuning.plan import ended
 from ndfd.tuning.steps import Step, nothing
 
 
-def apply(
-    kernel: KernelFiles, plan: Plan, journal: Journal, reached: Callable[[Step], None] = nothing
-) -> TuningReport:
+def apply(kernel: KernelFiles, plan: Plan, journal: Journal, reached: Callable[[Step], None] = nothing) -> TuningReport:
     """Does just what the plan says. A value that is not as it was when it was planned is left alone."""
     states = tuple(
         state if state.outcome is not None else _applied(kernel, KNOBS[state.knob], state, journal, reached)
@@ -80,9 +78,7 @@ def _read_back(
         return ended(knob, state, Outcome.FAILED, reason)
     reached(Step.VERIFIED)
     restores = state.wanted == change.original
-    state = msgspec.structs.replace(
-        state, original=None if knob.same(actual, change.original) else change.original
-    )
+    state = msgspec.structs.replace(state, original=None if knob.same(actual, change.original) else change.original)
     if refusal is not None:
         return _refused(knob, state, refusal)
     assert state.wanted is not None

@@ -20,9 +20,7 @@ _POLICIES = "/sys/devices/system/cpu/cpufreq/policy*"
 #: pm/intel_pstate; core-api/irq/irq-affinity; inotify(7).
 _ALL: tuple[Knob, ...] = (
     Choice("transparent_hugepages", f"{_THP}/enabled", ("never", "madvise", "always")),
-    Choice(
-        "transparent_hugepage_defrag", f"{_THP}/defrag", ("never", "madvise", "defer", "defer+madvise", "always")
-    ),
+    Choice("transparent_hugepage_defrag", f"{_THP}/defrag", ("never", "madvise", "defer", "defer+madvise", "always")),
     Number(
         "nr_hugepages",
         f"{_VM}/nr_hugepages",

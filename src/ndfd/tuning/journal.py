@@ -21,6 +21,7 @@ import msgspec
 from ndfd import __version__
 from ndfd.errors import Busy, NotPermitted, TuningError
 from ndfd.platform import storage
+from ndfd.platform.base_storage import write_all
 from ndfd.tuning.steps import Step, nothing
 
 _SIZE_MAX_BYTES = 64 * 1024**2
@@ -151,8 +152,7 @@ class Journal:
             raise self._broken
         data = msgspec.json.encode(line) + b"\n"
         try:
-            if os.pwrite(self._fd, data, self._end) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write_all(self._fd, data, self._end)
             self._reached(Step.LINE_WRITTEN)
             storage.sync(self._fd)
         except OSError as error:
@@ -207,9 +207,7 @@ def _take(changes: dict[str, Change], line: Begun | Seen | Ended) -> None:
     else:
         # One of a former start of the machine is over.
         changes.pop(line.path, None)
-        changes[line.path] = Change(
-            line.knob, line.path, line.old, frozenset({line.new}), line.boot, line.at, line.uid
-        )
+        changes[line.path] = Change(line.knob, line.path, line.old, frozenset({line.new}), line.boot, line.at, line.uid)
 
 
 def _open_for_writing(path: Path) -> int:

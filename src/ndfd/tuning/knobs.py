@@ -26,9 +26,7 @@ class Number(Knob):
 
     def takes(self, value: str) -> bool:
         """Digits, within the bounds."""
-        return (
-            value.isascii() and value.isdecimal() and len(value) < 20 and self.minimum <= int(value) <= self.maximum
-        )
+        return value.isascii() and value.isdecimal() and len(value) < 20 and self.minimum <= int(value) <= self.maximum
 
     def exceeds(self, current: str, value: str) -> bool:
         """It is greater."""
