@@ -106,6 +106,10 @@ class FakeKernel(KernelFiles):
         """From now on, with this errno."""
         self._refused_writes[path] = number
 
+    def allow_writes(self, path: str) -> None:
+        """They are no longer refused."""
+        self._refused_writes.pop(path, None)
+
     def ignore_writes(self, path: str) -> None:
         """What is written from now on is taken, and has no effect."""
         self._ignored.add(path)
