@@ -136,7 +136,9 @@ def test_killed_while_it_applies(scene: Scene, machine: KernelFiles, step: Step,
     before = texts(machine)
     wanted = settings(**all_other(machine))
     assert killed_at(step, scene.journal, lambda scene: scene.apply(wanted, KNOBS_TRIED), nth)
-    assert {state.outcome for state in scene.revert().knobs} <= {Outcome.RESTORED, Outcome.SAME}
+    foreign = [state for state in scene.revert().knobs if state.outcome not in (Outcome.RESTORED, Outcome.SAME)]
+    # Also fails when somebody else tunes this machine at the same time.
+    assert foreign == []
     assert texts(machine) == before
     assert scene.changes() == {}
 
@@ -147,7 +149,9 @@ def test_killed_while_it_reverts(scene: Scene, machine: KernelFiles, step: Step,
     before = texts(machine)
     assert scene.apply(settings(**all_other(machine)), KNOBS_TRIED).worst() is None
     assert killed_at(step, scene.journal, lambda scene: scene.revert(), nth)
-    assert {state.outcome for state in scene.revert().knobs} <= {Outcome.RESTORED, Outcome.SAME}
+    foreign = [state for state in scene.revert().knobs if state.outcome not in (Outcome.RESTORED, Outcome.SAME)]
+    # Also fails when somebody else tunes this machine at the same time.
+    assert foreign == []
     assert texts(machine) == before
     assert scene.changes() == {}
 
