@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -48,3 +49,14 @@ class ProcessLimits:
     autogroups: bool = False
     #: "always", "madvise" or "never": who gets transparent huge pages.
     huge_pages: str | None = None
+
+
+def format_cpus(cpus: Iterable[int]) -> str:
+    """The shortest list of these CPUs: "0-3,8"."""
+    ranges: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if ranges and ranges[-1][1] == cpu - 1:
+            ranges[-1][1] = cpu
+        else:
+            ranges.append([cpu, cpu])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)

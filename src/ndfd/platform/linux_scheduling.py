@@ -11,9 +11,10 @@ import os
 import time
 from pathlib import Path
 
+from ndfd.model.topology import format_cpus
 from ndfd.platform import linux_syscalls
 from ndfd.platform.linux_sandbox import prctl
-from ndfd.platform.linux_topology import format_list, parse_list
+from ndfd.platform.linux_topology import parse_list
 
 # include/uapi/linux/prctl.h
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
@@ -59,7 +60,7 @@ def set_policy(text: str) -> None:
 
 def cpus() -> str:
     """The CPUs that this thread may run on, as a list."""
-    return format_list(os.sched_getaffinity(0))
+    return format_cpus(os.sched_getaffinity(0))
 
 
 def set_cpus(text: str) -> None:

@@ -53,17 +53,6 @@ def parse_list(text: str) -> frozenset[int]:
     return frozenset(numbers)
 
 
-def format_list(numbers: Iterable[int]) -> str:
-    """The shortest such list."""
-    ranges: list[list[int]] = []
-    for number in sorted(numbers):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
-
-
 def _nodes(folder: Path) -> dict[int, int]:
     """By processor, the number of its node."""
     found = {}

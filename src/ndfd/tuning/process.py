@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ndfd.model.process_tuning import TuningState
-from ndfd.model.topology import Cpu, ProcessLimits, Topology
+from ndfd.model.topology import Cpu, ProcessLimits, Topology, format_cpus
 from ndfd.model.tuning import Outcome, Preset
 from ndfd.tuning import placement
 
@@ -101,7 +101,7 @@ class ProcessPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class PoolPlan:
+class PoolTuning:
     """What the zygote of a pool, and so each of its workers, sets for itself, and what each worker has of its own."""
 
     zygote: ProcessPlan = ProcessPlan()
@@ -161,7 +161,7 @@ def of_daemon(wish: DaemonWish, limits: ProcessLimits, pools: Mapping[str, PoolW
 
 def of_pools(
     wish: DaemonWish, limits: ProcessLimits, pools: Mapping[str, PoolWish], topology: Topology | None
-) -> dict[str, PoolPlan]:
+) -> dict[str, PoolTuning]:
     """By name, the plans of the pools. `topology` may be None where `needs_topology` says so."""
     demands = {
         name: placement.Demand(pool.cpus, pool.workers)
@@ -182,7 +182,7 @@ def of_pools(
         else:
             _share(draft, topology, placement.of_pool(topology, demands[name]))
         _zygote(draft, wish, limits, pool)
-        plans[name] = PoolPlan(draft.plan(), places)
+        plans[name] = PoolTuning(draft.plan(), places)
     return plans
 
 
@@ -204,7 +204,7 @@ def _share(draft: _Draft, topology: Topology, cpus: tuple[Cpu, ...]) -> None:
     if {cpu.number for cpu in cpus} == {cpu.number for cpu in topology.cpus}:
         draft.skip("affinity", "the pool needs every processor there is")
     else:
-        draft.want("affinity", ",".join(str(number) for number in sorted(cpu.number for cpu in cpus)))
+        draft.want("affinity", format_cpus(cpu.number for cpu in cpus))
     nodes = {cpu.node for cpu in cpus}
     if len(topology.nodes) < 2:
         draft.skip("memory_policy", "there is one memory node")
