@@ -73,8 +73,8 @@ class RuntimeSettings(_Group):
     )
     lock_memory: Annotated[bool, kinds.Flag()] = _key(
         False,
-        "Keep the daemon's own memory out of swap, so that it answers, and ends what has to be ended, while the machine "
-        "has no memory left. It needs CAP_IPC_LOCK, or LimitMEMLOCK= of systemd. Workers are never locked.",
+        "Keep the daemon's own memory out of swap, so that it answers, and ends what has to end, while the machine has "
+        "no memory left. It needs CAP_IPC_LOCK, or LimitMEMLOCK= of systemd. Workers are never locked.",
     )
 
 

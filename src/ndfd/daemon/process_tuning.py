@@ -1,4 +1,4 @@
-"""What the configuration says of the knobs of processes, put to use: by the daemon for itself, and told to its zygotes."""
+"""What the configuration says of the knobs of processes: used by the daemon for itself, and told to its zygotes."""
 
 from __future__ import annotations
 

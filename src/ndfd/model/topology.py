@@ -60,3 +60,12 @@ def format_cpus(cpus: Iterable[int]) -> str:
         else:
             ranges.append([cpu, cpu])
     return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
+
+
+def listed_cpus(text: str) -> frozenset[int]:
+    """The CPUs of a list as the kernel writes it, "0-3,8" (cpuset(7), "List format"); ValueError."""
+    numbers: set[int] = set()
+    for part in filter(None, text.strip().split(",")):
+        first, _, last = part.partition("-")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return frozenset(numbers)

@@ -1,6 +1,6 @@
 """What a process can set for itself: knobs that are read and written as text, and what came of a write.
 
-`LinuxProcess`, `DarwinProcess` and `WindowsProcess` derive from `Process` and have the knobs of their systems. Nothing here
+`LinuxProcess`, `DarwinProcess` and `WindowsProcess` derive from `Process` and have the knobs of their systems. No call
 ever fails for its caller: what does not work is an outcome.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ndfd.model.topology import Cpu, ProcessLimits, Topology
 from ndfd.model.process_tuning import TuningState
+from ndfd.model.topology import Cpu, ProcessLimits, Topology
 from ndfd.model.tuning import Outcome
 
 #: By what the system says; anything else is `Outcome.FAILED`.
@@ -28,7 +28,7 @@ _OUTCOMES = {
 
 
 class Knob(NamedTuple):
-    """One thing to set. What `read` gives after `write` is what was written; both raise OSError, `write` ValueError too."""
+    """One thing to set: `read` gives what `write` took. Both raise OSError, or ValueError for what is no value."""
 
     read: Callable[[], str]
     write: Callable[[str], None]

@@ -1,8 +1,8 @@
 """macOS: quality-of-service classes, affinity tags, the limit of open files.
 
 Not run on this platform: written from its manual pages and headers, and nothing here has been executed on it. It binds
-no thread to a processor: a tag asks that threads of one tag share a cache, on Intel machines only (THREAD_AFFINITY_POLICY
-of mach/thread_policy.h), and a class of service is what chooses between performance and efficient cores.
+no thread to a processor: a tag asks that threads of one tag share a cache, on Intel machines only
+(THREAD_AFFINITY_POLICY of mach/thread_policy.h), and a class of service chooses between fast and efficient cores.
 """
 
 from __future__ import annotations

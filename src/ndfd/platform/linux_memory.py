@@ -77,7 +77,7 @@ def set_locked(text: str) -> None:
 
 
 def memory_policy() -> str:
-    """ "default", where memory comes from the node of the CPU that first uses it; "prefer N"; or the policy's number."""
+    """ "default": memory comes from the node of the CPU that first uses it; "prefer N"; or the policy's number."""
     mode, mask = ctypes.c_int(), (ctypes.c_ulong * (_NODES_MAX // _WORD_BITS))()
     # The kernel takes one from the size of the mask.
     _call("get_mempolicy", ctypes.byref(mode), mask, ctypes.c_ulong(_NODES_MAX), None, ctypes.c_ulong(0))

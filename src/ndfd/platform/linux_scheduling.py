@@ -11,10 +11,9 @@ import os
 import time
 from pathlib import Path
 
-from ndfd.model.topology import format_cpus
+from ndfd.model.topology import format_cpus, listed_cpus
 from ndfd.platform import linux_syscalls
 from ndfd.platform.linux_sandbox import prctl
-from ndfd.platform.linux_topology import parse_list
 
 # include/uapi/linux/prctl.h
 _PR_SET_TIMERSLACK, _PR_GET_TIMERSLACK = 29, 30
@@ -65,7 +64,7 @@ def cpus() -> str:
 
 def set_cpus(text: str) -> None:
     """sched_setaffinity(2), within the cpuset of the control group."""
-    os.sched_setaffinity(0, parse_list(text))
+    os.sched_setaffinity(0, listed_cpus(text))
 
 
 def io_priority() -> str:

@@ -1,4 +1,4 @@
-"""The processors as /sys tells of them, below a root that may be a folder made for a test (sysfs-devices-system-cpu)."""
+"""The processors as /sys tells of them (Documentation/ABI/testing/sysfs-devices-system-cpu of the kernel)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ndfd.model.topology import Cpu, Topology
+from ndfd.model.topology import Cpu, Topology, listed_cpus
 
 #: Of the fastest cores, in cpu_capacity and here.
 _FULL = 1024
@@ -44,15 +44,6 @@ def topology(allowed: Iterable[int], root: Path = Path("/")) -> Topology:
     return Topology(tuple(found))
 
 
-def parse_list(text: str) -> frozenset[int]:
-    """The numbers of a list such as "0-3,8" (cpuset(7), "List format"); ValueError."""
-    numbers: set[int] = set()
-    for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
-        numbers.update(range(int(first), int(last or first) + 1))
-    return frozenset(numbers)
-
-
 def _nodes(folder: Path) -> dict[int, int]:
     """By processor, the number of its node."""
     found = {}
@@ -65,7 +56,7 @@ def _nodes(folder: Path) -> dict[int, int]:
 
 def _listed(path: Path) -> frozenset[int]:
     try:
-        return parse_list(path.read_text())
+        return listed_cpus(path.read_text())
     except (OSError, ValueError):
         return frozenset()
 

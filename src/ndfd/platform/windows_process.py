@@ -1,8 +1,8 @@
 """Windows: priority classes, processors by CPU sets and by the affinity mask, EcoQoS off.
 
-Not run on this platform: written from its documentation, and nothing here has been executed on it. The heap needs no knob:
-the low-fragmentation heap is on for every process (HeapSetInformation), and large pages need SeLockMemoryPrivilege and
-memory that is asked for by name (MEM_LARGE_PAGES), of which ndfd has none.
+Not run on this platform: written from its documentation, and nothing here has been executed on it. The heap needs no
+knob: the low-fragmentation heap is on for every process (HeapSetInformation), and large pages need
+SeLockMemoryPrivilege and memory that is asked for by name (MEM_LARGE_PAGES), of which ndfd has none.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ndfd.model.topology import Cpu, Topology, format_cpus
+from ndfd.model.topology import Cpu, Topology, format_cpus, listed_cpus
 from ndfd.platform.base_process import Knob, Process
 
 # processthreadsapi.h, SetPriorityClass.
@@ -41,7 +41,9 @@ class WindowsProcess(Process):
         return {
             "affinity": Knob(lambda: _affinity(kernel), lambda text: _set_affinity(kernel, text)),
             "scheduling": Knob(
-                lambda: _priority_class(kernel), lambda text: _set_priority_class(kernel, text), "SeIncreaseBasePriority"
+                lambda: _priority_class(kernel),
+                lambda text: _set_priority_class(kernel, text),
+                "SeIncreaseBasePriority",
             ),
         }
 
@@ -74,8 +76,7 @@ def _affinity(kernel: Any) -> str:
 
 
 def _set_affinity(kernel: Any, text: str) -> None:
-    numbers = {int(part) for part in text.split(",")}
-    mask = sum(1 << number for number in numbers)
+    mask = sum(1 << number for number in listed_cpus(text))
     _true(kernel.SetProcessAffinityMask(_self(kernel), ctypes.c_size_t(mask)))
 
 

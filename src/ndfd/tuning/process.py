@@ -1,7 +1,7 @@
 """What the daemon and each worker shall have of the knobs that a process sets for itself: a decision about values.
 
-Presets name only what is harmless and was measured to help, or what makes another key mean what it says; the rest is for
-who asks for it by its key.
+Presets name only what is harmless and was measured to help, or what makes another key mean what it says; the rest is
+for who asks for it by its key.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ndfd.model.topology import Cpu, ProcessLimits, Topology, format_cpus
 from ndfd.model.tuning import Outcome, Preset
 from ndfd.tuning import placement
 
-#: Descriptors of the daemon: each connection and each conversion that waits holds one or two, and the usual limit of 1024
-#: is there for programs that call select(2).
+#: Descriptors of the daemon: each connection and each conversion that waits holds one or two, and the usual limit of
+#: 1024 is there for programs that call select(2).
 OPEN_FILES = 65536
 #: Added to the daemon's: a worker that holds next to nothing goes before a daemon that holds half of the machine.
 WORKER_OOM_SCORE = 500
