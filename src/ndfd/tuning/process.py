@@ -202,7 +202,7 @@ def _affinity(pool: PoolWish) -> Affinity:
 
 def _share(draft: _Draft, topology: Topology, cpus: tuple[Cpu, ...]) -> None:
     if {cpu.number for cpu in cpus} == {cpu.number for cpu in topology.cpus}:
-        draft.skip("affinity", "the pool needs every processor there is")
+        draft.skip("affinity", "none is left out: the pool needs all, or all are of one kind and one node")
     else:
         draft.want("affinity", format_cpus(cpu.number for cpu in cpus))
     nodes = {cpu.node for cpu in cpus}
