@@ -14,7 +14,7 @@ from ndfd.cli.doctor_folders import GROUP as FOLDERS
 from ndfd.cli.doctor_folders import socket_folder, state_folder
 from ndfd.cli.doctor_hardware import GROUP as HARDWARE
 from ndfd.cli.doctor_hardware import hardware
-from ndfd.cli.doctor_host import host
+from ndfd.cli.doctor_host import as_its_daemon_has_it, host
 from ndfd.cli.endings import one_line
 from ndfd.cli.options import Sources
 from ndfd.cli.status import confined, duration
@@ -90,7 +90,9 @@ def of_host(sources: Sources) -> Findings:
     machine = platform_hardware()
     checks += hardware(machine)
     workers, misfits = _fitting(context, settings)
-    checks += host(platform.host(), workers, settings.swarm, settings.network, time.time())
+    checks += host(
+        as_its_daemon_has_it(platform.host(), settings.tuning), workers, settings.swarm, settings.network, time.time()
+    )
     folder = settings.network.socket_dir
     checks.append(socket_folder(default_socket_dir() if folder == "auto" else folder))
     if settings.jobs.enabled:
