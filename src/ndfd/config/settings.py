@@ -34,6 +34,7 @@ from ndfd.config.pool_settings import (
     Workers,
     check_bounds,
 )
+from ndfd.config.tuning_settings import TuningSettings
 from ndfd.config.watch_conflicts import conflicts
 from ndfd.config.watch_settings import WatchSettings
 from ndfd.model.configuration import Effect
@@ -304,6 +305,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tuning: TuningSettings = TuningSettings()
     development: DevelopmentSettings = DevelopmentSettings()
     hooks: Mapping[Annotated[str, TableName("a hook")], HookSettings] = Field(default_factory=dict)
     watch: Mapping[Annotated[str, TableName("a watch")], WatchSettings] = Field(default_factory=dict)

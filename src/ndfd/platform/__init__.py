@@ -11,18 +11,22 @@ from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
     from ndfd.platform.linux_files import LinuxFiles as _Files
+    from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
+    from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_storage import DarwinStorage as _Storage
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
+    from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.windows import Windows as _Host
     from ndfd.platform.windows_storage import WindowsStorage as _Storage
 else:
     from ndfd.platform.base import Platform as _Host
     from ndfd.platform.base_files import Files as _Files
+    from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_storage import Storage as _Storage
 
 _host = _Host()
@@ -73,6 +77,7 @@ __all__ = [
     "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
+    "KernelFiles",
     "LocalListener",
     "Message",
     "Peer",
