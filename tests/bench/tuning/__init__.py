@@ -36,9 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", action="append", default=[], metavar="KNOB", help="this knob, and the A/A lines; repeatable"
     )
-    parser.add_argument("--rounds", type=int, default=12, metavar="N", help="blocks of each knob (default: %(default)s)")
     parser.add_argument(
-        "--turn", type=float, default=0.15, metavar="SECONDS", help="CPU time of a worker in a turn (default: %(default)s)"
+        "--rounds", type=int, default=12, metavar="N", help="blocks of each knob (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--turn",
+        type=float,
+        default=0.15,
+        metavar="SECONDS",
+        help="CPU time of a worker in a turn (default: %(default)s)",
     )
     parser.add_argument(
         "--workers",

@@ -102,6 +102,7 @@ class Zygote:
             _convert(path, buffer)
         channel.send(json.dumps({"cpu_s": _cpu_s() - before_s}).encode())
 
+
 def _convert(path: str, buffer: str) -> None:
     with _held(path, buffer) as data:
         convert(data, ConvertOptions(name=Path(path).name))

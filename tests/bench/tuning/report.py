@@ -95,9 +95,7 @@ def held(
     ]
 
 
-def _of_processes(
-    preset: Preset, workers: int, limits: ProcessLimits, topology: Topology
-) -> Iterator[tuple[str, str]]:
+def _of_processes(preset: Preset, workers: int, limits: ProcessLimits, topology: Topology) -> Iterator[tuple[str, str]]:
     """What a pool that nobody said anything of sets."""
     pool = of_pools(DaemonWish(preset), limits, {"default": PoolWish(None, workers)}, topology)["default"]
     # That workers may have huge pages undoes what the daemon has set for itself.

@@ -33,9 +33,9 @@ class Work:
         self._system = system
         self._stack = contextlib.ExitStack()
         self._zygotes: dict[tuple[str, int], Child] = {}
-        self._places = placement.of_workers(
-            platform.process.topology(), {"default": placement.Demand(None, workers)}
-        )["default"]
+        self._places = placement.of_workers(platform.process.topology(), {"default": placement.Demand(None, workers)})[
+            "default"
+        ]
         self.paths: list[str] = []
         #: CPU seconds that one worker takes for all of them.
         self.cpu_s = 0.0
