@@ -9,7 +9,6 @@ from ndfd.model.tuning import Outcome
 from ndfd.tuning.knob import Knob
 from ndfd.tuning.knobs import Choice, CpuList, Number, Word
 
-_INT_MAX = 2**31 - 1
 _THP = "/sys/kernel/mm/transparent_hugepage"
 _VM = "/proc/sys/vm"
 _NET = "/proc/sys/net/core"
@@ -24,21 +23,18 @@ _ALL: tuple[Knob, ...] = (
     Number(
         "nr_hugepages",
         f"{_VM}/nr_hugepages",
-        0,
-        _INT_MAX,
         {Outcome.DRIFTED: "memory is used or in pieces: ask for fewer, or apply it right after the machine's start"},
     ),
-    Number("overcommit_memory", f"{_VM}/overcommit_memory", 0, 2),
-    # 100 until Linux 5.8, which says EINVAL to more.
-    Number("swappiness", f"{_VM}/swappiness", 0, 200),
-    Number("max_map_count", f"{_VM}/max_map_count", 0, _INT_MAX),
-    Number("zone_reclaim_mode", f"{_VM}/zone_reclaim_mode", 0, 7),
-    Number("rmem_max", f"{_NET}/rmem_max", 1, _INT_MAX),
-    Number("wmem_max", f"{_NET}/wmem_max", 1, _INT_MAX),
-    Number("somaxconn", f"{_NET}/somaxconn", 0, _INT_MAX),
-    Number("inotify_max_user_instances", f"{_INOTIFY}/max_user_instances", 0, _INT_MAX),
-    Number("inotify_max_user_watches", f"{_INOTIFY}/max_user_watches", 0, _INT_MAX),
-    Number("inotify_max_queued_events", f"{_INOTIFY}/max_queued_events", 0, _INT_MAX),
+    Number("overcommit_memory", f"{_VM}/overcommit_memory"),
+    Number("swappiness", f"{_VM}/swappiness"),
+    Number("max_map_count", f"{_VM}/max_map_count"),
+    Number("zone_reclaim_mode", f"{_VM}/zone_reclaim_mode"),
+    Number("rmem_max", f"{_NET}/rmem_max"),
+    Number("wmem_max", f"{_NET}/wmem_max"),
+    Number("somaxconn", f"{_NET}/somaxconn"),
+    Number("inotify_max_user_instances", f"{_INOTIFY}/max_user_instances"),
+    Number("inotify_max_user_watches", f"{_INOTIFY}/max_user_watches"),
+    Number("inotify_max_queued_events", f"{_INOTIFY}/max_queued_events"),
     # Before the governor, and put back after it: under "performance" intel_pstate refuses every other one (EBUSY).
     Word("cpu_energy_preference", f"{_POLICIES}/energy_performance_preference"),
     Word("cpu_governor", f"{_POLICIES}/scaling_governor"),

@@ -234,11 +234,12 @@ def _content(fd: int, path: Path) -> bytes:
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         raise TuningError(f"{path} is no file", hint="move it away, or name another with [tuning] journal")
-    if status.st_uid not in (0, os.geteuid()) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise TuningError(
-            f"others may write to {path}: what it says cannot be trusted",
-            hint=f"look at it; when it is sound: chown root {path} && chmod 644 {path}",
-        )
+    for place, its in ((path, status), (path.parent, path.parent.stat())):
+        if its.st_uid not in (0, os.geteuid()) or its.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise TuningError(
+                f"others may write to {place}: what the journal says cannot be trusted",
+                hint=f"look at it; when it is sound: chown root {place} && chmod go-w {place}",
+            )
     if status.st_size > _SIZE_MAX_BYTES:
         raise TuningError(f"{path} is too large for a journal", hint="move it away, or name another")
     data = b""

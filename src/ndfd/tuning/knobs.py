@@ -11,22 +11,17 @@ from ndfd.tuning.knob import NO_HINTS, Knob
 
 #: Of the kernel's own words for governors and preferences.
 _WORD = re.compile(r"[a-z0-9_+-]{1,64}")
+#: Of an unsigned long there are fewer.
+_DIGITS_MAX = 21
 _CHOSEN = re.compile(r"\[([^\]\s]+)\]")
 
 
 class Number(Knob):
-    """A whole number within bounds, of a sysctl: more of it exceeds less."""
-
-    def __init__(
-        self, name: str, path: str, minimum: int, maximum: int, hints: Mapping[Outcome, str] = NO_HINTS
-    ) -> None:
-        super().__init__(name, path, hints)
-        self.minimum = minimum
-        self.maximum = maximum
+    """A whole number, of a sysctl: more of it exceeds less."""
 
     def takes(self, value: str) -> bool:
-        """Digits, within the bounds."""
-        return value.isascii() and value.isdecimal() and len(value) < 20 and self.minimum <= int(value) <= self.maximum
+        """Digits; within which bounds, each kernel knows."""
+        return value.isascii() and value.isdecimal() and len(value) < _DIGITS_MAX
 
     def exceeds(self, current: str, value: str) -> bool:
         """It is greater."""
