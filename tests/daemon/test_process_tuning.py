@@ -8,15 +8,16 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ndfd.client import Client
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.process_tuning import TuningState
-from ndfd.model.status import DaemonStatus, WorkerStatus
+from ndfd.model.status import DaemonStatus
 from ndfd.platform import linux_syscalls
 from tests import documents
-from tests.daemon.configured import Configured, running
+from tests.daemon.configured import running
 
 WORKER = '[swarm]\nworkers = 2\nworker_memory = "1GB"\n'
 CPUS = sorted(os.sched_getaffinity(0))
@@ -125,9 +126,7 @@ def test_each_worker_has_a_cpu_of_its_own_and_its_successor_takes_that_over(tmp_
             assert {allowed(pid) for pid in pids(after)} == both
         assert set(pids(after)) != set(pids(before))
         metrics = daemon.get("/metrics")[1]
-        assert (
-            'ndfd_process_tuning{knob="affinity",outcome="applied",pool="default",process="worker"} 2.0' in metrics
-        )
+        assert 'ndfd_process_tuning{knob="affinity",outcome="applied",pool="default",process="worker"} 2.0' in metrics
 
 
 def test_each_pool_is_scheduled_as_its_own_keys_say(tmp_path: Path) -> None:
@@ -155,13 +154,14 @@ def test_each_pool_is_scheduled_as_its_own_keys_say(tmp_path: Path) -> None:
     reason="needs autogroups (sched(7))",
 )
 def test_the_priority_of_a_pool_holds_against_other_sessions_too(tmp_path: Path) -> None:
-    with running(tmp_path, WORKER + '[swarm.pools.bulk]\nmax = 1\npriority = "low"\n') as daemon:
-        with daemon.client() as client:
-            status = client.status()
-            (low,) = pids(status, "bulk")
-            assert autogroup(low) == 10
-            assert {autogroup(pid) for pid in pids(status)} == {0}
-            assert told(status.tuning, "autogroup", "bulk") == ("applied", "10")
+    text = WORKER + '[swarm.pools.bulk]\nmax = 1\npriority = "low"\n'
+    with running(tmp_path, text) as daemon, daemon.client() as client:
+        status = client.status()
+        (low,) = pids(status, "bulk")
+        assert autogroup(low) == 10
+        assert {autogroup(pid) for pid in pids(status)} == {0}
+        assert told(status.tuning, "autogroup", "bulk") == ("applied", "10")
+        assert told(status.tuning, "nice", "bulk") == ("applied", str(psutil.Process(low).nice()))
 
 
 def test_a_reload_sets_what_is_new_and_sets_back_what_is_gone(tmp_path: Path) -> None:
@@ -195,10 +195,6 @@ def slack(pid: int) -> int:
         return int(Path(f"/proc/{pid}/timerslack_ns").read_text())
     except PermissionError:
         pytest.skip("only root reads the timer slack of another process")
-
-
-def workers(status: DaemonStatus) -> list[WorkerStatus]:
-    return [worker for worker in status.workers if worker.state == "idle"]
 
 
 def test_real_time_workers_are_below_their_daemon_and_a_refusal_stops_nobody(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from ndfd.cli.doctor_confinement import GROUP as CONFINEMENT
 from ndfd.cli.doctor_confinement import confinement
 from ndfd.cli.doctor_folders import GROUP as FOLDERS
 from ndfd.cli.doctor_folders import socket_folder, state_folder
-from ndfd.cli.doctor_host import host
+from ndfd.cli.doctor_host import as_its_daemon_has_it, host
 from ndfd.cli.endings import one_line
 from ndfd.cli.options import Sources
 from ndfd.cli.status import confined, duration
@@ -80,7 +80,9 @@ def of_host(sources: Sources) -> Findings:
             Check("engine", "trial", Verdict.OK, f"a private daemon converted a document after {took_s:.1f} s")
         )
     workers, misfits = _fitting(context, settings)
-    checks += host(platform.host(), workers, settings.swarm, settings.network, time.time())
+    checks += host(
+        as_its_daemon_has_it(platform.host(), settings.tuning), workers, settings.swarm, settings.network, time.time()
+    )
     folder = settings.network.socket_dir
     checks.append(socket_folder(default_socket_dir() if folder == "auto" else folder))
     if settings.jobs.enabled:

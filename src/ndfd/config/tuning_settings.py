@@ -33,11 +33,13 @@ class TuningSettings(Group):
 
     preset: Annotated[
         Literal["off", "safe", "throughput", "latency"], kinds.Choice(("off", "safe", "throughput", "latency"))
-    ] = key(
+    ] = _key_of(
         "safe",
         'What is tuned where nothing else is said: "off" nothing, "safe" what is harmless and helps, "throughput" what '
-        'gets more documents done, at the cost of power, "latency" what keeps single callers from waiting. Of each key '
+        'gets more documents done, at the cost of power, "latency" what keeps single callers from waiting. It holds for '
+        "what the daemon and its workers set for themselves, too. Of each key "
         'below, "preset" is what this says, and "keep" leaves it as it is.',
+        Effect.NEW_WORKERS,
     )
     journal: Annotated[Path | Literal["auto"], kinds.FilePath(words=("auto",))] = key(
         "auto",
@@ -63,7 +65,7 @@ class TuningSettings(Group):
     )
     swappiness: Annotated[int | _Word, kinds.Number(0, 200, words=_WORDS)] = key(
         OF_PRESET,
-        "How soon memory of programs is swapped out to keep files in memory (vm.swappiness); to 100 before Linux 5.8.",
+        "How soon memory of programs is swapped out to keep files in memory (vm.swappiness); above 100 since Linux 5.8.",
     )
     max_map_count: _Number = key(OF_PRESET, "Mappings that a process may have (vm.max_map_count).")
     zone_reclaim_mode: Annotated[int | _Word, kinds.Number(0, 7, words=_WORDS)] = key(

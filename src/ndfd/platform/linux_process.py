@@ -45,7 +45,10 @@ def _open_files() -> str:
 def _set_open_files(text: str) -> None:
     """The hard limit, as high as the soft one may be set again, stays."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (int(text), hard))
+    number = resource.RLIM_INFINITY if text == "unlimited" else int(text)
+    if number < 0 and number != resource.RLIM_INFINITY:
+        raise ValueError(f"{number} is no limit")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
 def _number(path: Path) -> int | None:

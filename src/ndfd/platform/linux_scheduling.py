@@ -52,6 +52,8 @@ def policy() -> str:
 def set_policy(text: str) -> None:
     """sched_setscheduler(2). The nice value stays, and counts for "other" and "batch"."""
     name, *rest = text.split()
+    if name not in _POLICIES:
+        raise ValueError(f"{name!r} is no policy")
     number = _POLICIES[name] | (os.SCHED_RESET_ON_FORK if _RESET in rest else 0)
     priority = next((int(word) for word in rest if word.isdecimal()), 0)
     os.sched_setscheduler(0, number, os.sched_param(priority))

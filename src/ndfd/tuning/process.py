@@ -135,8 +135,7 @@ def of_daemon(wish: DaemonWish, limits: ProcessLimits, pools: Mapping[str, PoolW
     elif limits.open_files is None:
         draft.skip("open_files", "there is no limit")
     else:
-        within = OPEN_FILES if limits.open_files_max is None else min(OPEN_FILES, limits.open_files_max)
-        draft.want("open_files", str(max(limits.open_files, within)))
+        draft.want("open_files", str(raised_open_files(limits.open_files, limits.open_files_max)))
     if off:
         draft.skip("huge_pages", _OFF)
     elif limits.huge_pages == "always":
@@ -157,6 +156,11 @@ def of_daemon(wish: DaemonWish, limits: ProcessLimits, pools: Mapping[str, PoolW
         # Not for what it starts, nor for its threads that wait for disks.
         draft.want("scheduling", f"{real_time.value} {_DAEMON_PRIORITY} reset-on-fork")
     return draft.plan()
+
+
+def raised_open_files(soft: int, hard: int | None) -> int:
+    """What the daemon's limit becomes: never less than it is, never more than it may be."""
+    return max(soft, OPEN_FILES if hard is None else min(OPEN_FILES, hard))
 
 
 def of_pools(
@@ -202,7 +206,7 @@ def _affinity(pool: PoolWish) -> Affinity:
 
 def _share(draft: _Draft, topology: Topology, cpus: tuple[Cpu, ...]) -> None:
     if {cpu.number for cpu in cpus} == {cpu.number for cpu in topology.cpus}:
-        draft.skip("affinity", "the pool needs every processor there is")
+        draft.skip("affinity", "none is left out: the pool needs all, or all are of one kind and one node")
     else:
         draft.want("affinity", format_cpus(cpu.number for cpu in cpus))
     nodes = {cpu.node for cpu in cpus}

@@ -21,7 +21,9 @@ import msgspec
 
 from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
+from ndfd.model.tuning import Outcome
 from ndfd.protocol import frames
 from ndfd.worker import serve
 from ndfd.worker.engine import Engine, Prepare
@@ -40,13 +42,16 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     try:
         if options.cpus is not None:
             platform.run_on_cpus(options.cpus)
-        if not platform.add_nice(options.nice):
+        granted = platform.add_nice(options.nice)
+        if not granted:
             sys.stderr.write(
                 "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
                 "LimitNICE= of systemd\n"
             )
         # Before the namespaces, in which it has fewer rights, and before what the engine takes of memory.
         tuning = tuple(platform.process.apply(knob, value, "zygote") for knob, value in options.tune)
+        if options.nice:
+            tuning = (_niceness(options.nice, granted), *tuning)
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
@@ -81,6 +86,14 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _cpus(text: str) -> frozenset[int]:
     return frozenset(map(int, text.split(",")))
+
+
+def _niceness(increment: int, granted: bool) -> TuningState:
+    """Values end at 19 and -20: what is beyond them is as good as granted."""
+    outcome = Outcome.APPLIED if granted else Outcome.DENIED
+    reason = None if granted else "Operation not permitted: it needs CAP_SYS_NICE, or LimitNICE= of systemd"
+    wanted = None if granted else f"{increment:+}"
+    return TuningState("nice", "zygote", outcome, str(os.nice(0)), wanted, reason)
 
 
 def _knob(text: str) -> tuple[str, str]:
