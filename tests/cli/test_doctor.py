@@ -15,9 +15,10 @@ from ndfd.cli import doctor_findings
 from ndfd.cli.doctor import summary
 from ndfd.cli.doctor_confinement import confinement
 from ndfd.cli.doctor_folders import socket_folder, state_folder
-from ndfd.cli.doctor_host import host
+from ndfd.cli.doctor_host import as_its_daemon_has_it, host
 from ndfd.config.job_settings import StorageSettings
 from ndfd.config.settings import NetworkSettings, SwarmSettings
+from ndfd.config.tuning_settings import TuningSettings
 from ndfd.errors import SandboxIncomplete, WorkerStartFailed
 from ndfd.model.checkup import Check, Verdict, worst
 from ndfd.model.host import Host
@@ -128,6 +129,15 @@ def test_what_a_host_lacks_is_judged_by_what_it_costs(fields: dict[str, object],
     found = of_host(**fields)
     assert found[name].verdict is verdict
     assert bool(found[name].advice) is (verdict is not Verdict.OK)
+
+
+@pytest.mark.parametrize(
+    ("preset", "limits", "has"),
+    [("safe", (1024, 524288), 65536), ("safe", (1024, 4096), 4096), ("off", (1024, 524288), 1024)],
+)
+def test_descriptors_are_judged_as_the_daemon_will_have_them(preset: str, limits: tuple[int, int], has: int) -> None:
+    found = msgspec.structs.replace(HOST, descriptors=limits[0], descriptors_max=limits[1])
+    assert as_its_daemon_has_it(found, TuningSettings.model_validate({"preset": preset})).descriptors == has
 
 
 def test_a_clock_that_was_never_set_is_warned_of() -> None:

@@ -7,12 +7,15 @@ import json
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from ndfd.cli.status import duration, head, memory, work
 from ndfd.cli.status_table import print_status
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.status import DaemonStatus, EngineStatus, JobsStatus, PoolStatus, WorkerState, WorkerStatus
+from ndfd.model.tuning import Outcome
 from tests.cli.conftest import Ndfd
 from tests.server.doors import Doors
 
@@ -124,3 +127,20 @@ def test_jobs_and_their_store_are_told_where_the_daemon_keeps_any() -> None:
     )
     assert facts["store"] == "/var/lib/ndfd: 12 MB kept, 5000 MB free; 2 jobs resumed at the start"
     assert not {"jobs", "store"} & dict(head(status())).keys()
+
+
+def test_what_is_not_tuned_as_it_should_be_is_told_with_its_reason_and_the_rest_is_counted() -> None:
+    own = (
+        TuningState("open_files", "daemon", Outcome.APPLIED, "65536"),
+        TuningState("huge_pages", "daemon", Outcome.SKIPPED, reason="the kernel gives them to who asks for them"),
+        TuningState("memory_lock", "daemon", Outcome.DENIED, "unlocked", "locked", "it needs CAP_IPC_LOCK"),
+        TuningState("oom_score", "zygote", Outcome.APPLIED, "500", pool="default"),
+    )
+    refused = TuningState("affinity", "worker", Outcome.FAILED, "0-1", "9", "Invalid argument", "bulk")
+    workers = [msgspec.structs.replace(BUSY, id=number, tuning=(refused,)) for number in (1, 2)]
+    facts = dict(head(status(tuning=own, workers=tuple(workers))))
+    assert facts["tuning"] == (
+        "2 applied, 1 skipped, 1 denied, 2 failed; memory_lock of daemon denied (it needs CAP_IPC_LOCK); "
+        "affinity of pool bulk failed (Invalid argument)"
+    )
+    assert "tuning" not in dict(head(status()))

@@ -39,6 +39,14 @@ def test_the_status_and_the_service_are_told(client: Client, doors: Doors) -> No
     assert client.info().product == "ndfd"
 
 
+def test_the_machine_is_told_as_the_daemon_sees_it(client: Client, doors: Doors) -> None:
+    info = client.hardware()
+    assert info.hardware == doors.run(doors.hardware())
+    assert (info.generation, info.version, info.engine) == (1, doors.status().version, doors.status().engine)
+    # These doors' workers lack a measure, and no jobs are kept.
+    assert info.features == ("fallback-fonts",)
+
+
 def test_a_file_is_converted_under_its_name(client: Client, doors: Doors, path: Path) -> None:
     with client.convert(path) as conversion:
         assert bytes(conversion.content) == b"# markdown of 11 bytes: from a file"

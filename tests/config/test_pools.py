@@ -175,7 +175,7 @@ def test_a_reload_is_planned_with_what_comes_goes_and_changes(tmp_path: Path) ->
         assert said["swarm.pools.a.max"] == ("1", None, None, "at_once")
         assert said["swarm.pools.c.max"] == (None, '"auto"', None, "at_once")
         assert "swarm.pools.b.cpus" not in said
-        assert len([key for key in said if key.startswith("swarm.pools.a.")]) == 7
+        assert len([key for key in said if key.startswith("swarm.pools.a.")]) == 10
     assert planned(old, old) == changes(old.resolved, old.resolved) == ()
 
 

@@ -19,6 +19,7 @@ from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadRe
 from ndfd.model.conversion import ConvertOptions, PageReport
 from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
+from ndfd.model.hardware import Accelerators, Backend, BackendState, Core, Device, Hardware, Processor
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
 from ndfd.model.status import DaemonStatus, EngineStatus, PoolStatus, WorkerState, WorkerStatus
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
@@ -148,7 +149,9 @@ class Doors:
         self.configurations = ScriptedConfigurations()
         self.crashes: list[CrashReport] = []
         self.jobs = JobsInMemory()
-        self.daemon = Daemon(self.status, self.configurations, lambda: tuple(self.crashes), jobs=self.jobs)
+        self.daemon = Daemon(
+            self.status, self.configurations, lambda: tuple(self.crashes), self.hardware, jobs=self.jobs
+        )
         self.occupancy = self.daemon.occupancy
         self.serving = Serving(self.generation(1, limits, door=door))
         service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)
@@ -172,6 +175,14 @@ class Doors:
         pools = ScriptedPools(self.conversions, held)
         methods = Methods(number, self.daemon, pools, limits, admins=admins, access=access)
         return Generation(methods, **parts)
+
+    async def hardware(self) -> Hardware:
+        """A machine with one core and one device."""
+        processor = Processor("x86_64", (Core((0, 1), 0, 0),), (0, 1), features=("avx2",))
+        device = Device("Fake GPU", 8 << 30)
+        return Hardware(
+            processor, (Accelerators(Backend.CUDA, BackendState.READY, "libnvidia-ml.so.1", "550.1", (device,)),)
+        )
 
     def status(self) -> DaemonStatus:
         """As a daemon would say it."""

@@ -61,7 +61,7 @@ def test_a_connection_that_came_in_the_moment_of_the_stop_is_closed(tmp_path: Pa
 
     async def accept_and_stop() -> None:
         # Nobody gets so far as to ask for the status.
-        daemon = Daemon(pytest.fail, ScriptedConfigurations(), tuple)
+        daemon = Daemon(pytest.fail, ScriptedConfigurations(), tuple, pytest.fail)
         generation = Generation(Methods(1, daemon, ScriptedPools(ScriptedConversions()), LIMITS))
         door = VarlinkDoor(Serving(generation), ServiceInfo("", "", "", "", INTERFACES))
         listener = socket.socket(socket.AF_UNIX)

@@ -9,8 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from ndfd.errors import DamagedDocument
 from ndfd.model.conversion import ConversionReport, OutputFormat
 from ndfd.model.measures import MEASURES
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus, JobsStatus, PoolStatus, WorkerState, WorkerStatus
+from ndfd.model.tuning import Outcome
 from ndfd.telemetry.metrics import Metrics
 
 
@@ -67,6 +69,22 @@ def test_what_confines_the_workers_and_what_is_missing_is_told_once_it_is_measur
     assert found["ndfd_sandbox_missing{mdwe}"] == 1
     assert found["ndfd_sandbox_missing{landlock}"] == 0
     assert sum(name.startswith("ndfd_sandbox_missing") for name in found) == len(MEASURES)
+
+
+def test_knobs_of_processes_are_counted_by_what_came_of_them() -> None:
+    own = (
+        TuningState("open_files", "daemon", Outcome.SAME, "65536"),
+        TuningState("oom_score", "zygote", Outcome.APPLIED, "500", pool="default"),
+    )
+    bound = TuningState("affinity", "worker", Outcome.APPLIED, "0", pool="default")
+    workers = tuple(msgspec.structs.replace(worker, tuning=(bound,)) for worker in status().workers)
+    found = samples(Metrics(lambda: msgspec.structs.replace(status(), tuning=own, workers=workers)))
+    told = {name: value for name, value in found.items() if name.startswith("ndfd_process_tuning")}
+    assert told == {
+        "ndfd_process_tuning{open_files,same,,daemon}": 1,
+        "ndfd_process_tuning{oom_score,applied,default,zygote}": 1,
+        "ndfd_process_tuning{affinity,applied,default,worker}": len(workers),
+    }
 
 
 def test_jobs_are_told_by_state_where_the_daemon_keeps_any() -> None:

@@ -32,8 +32,8 @@ def doctor(running: bool, as_json: bool, socket: Path | None, sources: Sources) 
     It starts a private daemon for a moment, without the configuration, and has it convert a document. What confines its
     workers is what its zygote measured: what the kernel says is in force in a worker, and what happened when processes
     confined like it really tried to open a file, to connect, to execute and so on. A measure that is missing is a
-    failure unless [sandbox] allow names it. Then it looks at the host, at the limits of this shell or service, and at
-    the configuration that `ndfd run` would use.
+    failure unless [sandbox] allow names it. Then it looks at the processor, for accelerators, at
+    the limits of this shell or service, and at the configuration that `ndfd run` would use.
 
     Run it as the user and in the place in which the daemon shall run: containers and service managers give and take.
 
@@ -42,6 +42,7 @@ def doctor(running: bool, as_json: bool, socket: Path | None, sources: Sources) 
       ndfd doctor
       ndfd doctor --service --config-dir staging/
       ndfd doctor --running
+      ndfd doctor --json | jq .hardware.processor.features
       ndfd doctor --json | jq -r '.checks[] | select(.verdict != "ok") | .name'
 
     \b
@@ -61,7 +62,8 @@ def doctor(running: bool, as_json: bool, socket: Path | None, sources: Sources) 
         findings = of_host(sources)
     verdict = worst(findings.checks)
     if as_json:
-        print_json({"verdict": verdict, "checks": findings.checks, "sandbox": findings.sandbox})
+        told = {"checks": findings.checks, "sandbox": findings.sandbox, "hardware": findings.hardware}
+        print_json({"verdict": verdict, **told})
     else:
         _print(findings.checks)
     return EX_UNAVAILABLE if verdict is Verdict.FAILURE else 0

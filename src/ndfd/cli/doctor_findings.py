@@ -12,7 +12,9 @@ from ndfd.cli.doctor_confinement import GROUP as CONFINEMENT
 from ndfd.cli.doctor_confinement import confinement
 from ndfd.cli.doctor_folders import GROUP as FOLDERS
 from ndfd.cli.doctor_folders import socket_folder, state_folder
-from ndfd.cli.doctor_host import host
+from ndfd.cli.doctor_hardware import GROUP as HARDWARE
+from ndfd.cli.doctor_hardware import hardware
+from ndfd.cli.doctor_host import as_its_daemon_has_it, host
 from ndfd.cli.endings import one_line
 from ndfd.cli.options import Sources
 from ndfd.cli.status import confined, duration
@@ -24,9 +26,11 @@ from ndfd.config.places import default_socket_dir, default_state_dir
 from ndfd.config.settings import Settings
 from ndfd.errors import ConfigError, NdfdError, NotPermitted, Unavailable
 from ndfd.model.checkup import Check, Verdict
+from ndfd.model.hardware import Hardware
 from ndfd.model.measures import MEASURES
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, EngineStatus
+from ndfd.platform.accelerators import hardware as platform_hardware
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Findings:
     checks: tuple[Check, ...]
     #: What confines workers, in full; None when none could be started.
     sandbox: Sandbox | None
+    #: None when the daemon that runs does not say.
+    hardware: Hardware | None
 
 
 def of_running(socket: Path | None) -> Findings:
@@ -45,12 +51,14 @@ def of_running(socket: Path | None) -> Findings:
     path = running_daemon(socket)
     with Client.connect(path) as client:
         status = client.status()
+        machine, unsaid = _machine(client)
     checks: list[Check] = []
     if status.sandbox is not None:
         # It runs, so what is missing is allowed.
         checks += confinement(status.sandbox, status.sandbox.missing)
     if status.engine is not None:
         checks += _engine(status.engine)
+    checks += (unsaid,) if machine is None else hardware(machine)
     checks.append(_about(status, path))
     checks += (
         Check("daemon", "warning", Verdict.WARNING, text)
@@ -58,7 +66,7 @@ def of_running(socket: Path | None) -> Findings:
         # Those that a check above has said already.
         if not text.startswith(("workers are confined", "no font"))
     )
-    return Findings(tuple(checks), status.sandbox)
+    return Findings(tuple(checks), status.sandbox, machine)
 
 
 def of_host(sources: Sources) -> Findings:
@@ -79,8 +87,12 @@ def of_host(sources: Sources) -> Findings:
         checks.append(
             Check("engine", "trial", Verdict.OK, f"a private daemon converted a document after {took_s:.1f} s")
         )
+    machine = platform_hardware()
+    checks += hardware(machine)
     workers, misfits = _fitting(context, settings)
-    checks += host(platform.host(), workers, settings.swarm, settings.network, time.time())
+    checks += host(
+        as_its_daemon_has_it(platform.host(), settings.tuning), workers, settings.swarm, settings.network, time.time()
+    )
     folder = settings.network.socket_dir
     checks.append(socket_folder(default_socket_dir() if folder == "auto" else folder))
     if settings.jobs.enabled:
@@ -91,7 +103,16 @@ def of_host(sources: Sources) -> Findings:
         checks += _configuration(reading)
     checks += misfits
     checks.append(_daemon())
-    return Findings(tuple(checks), None if status is None else status.sandbox)
+    return Findings(tuple(checks), None if status is None else status.sandbox, machine)
+
+
+def _machine(client: Client) -> tuple[Hardware | None, Check]:
+    """The check says why it is not told."""
+    try:
+        return client.hardware().hardware, Check(HARDWARE, "hardware", Verdict.OK, "told")
+    except NdfdError as error:
+        # A daemon of an earlier version.
+        return None, Check(HARDWARE, "hardware", Verdict.WARNING, one_line(error), error.hint)
 
 
 def _state(settings: Settings) -> Iterator[Check]:

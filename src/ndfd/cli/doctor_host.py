@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from ndfd.config.quantities import format_size
 from ndfd.config.settings import NetworkSettings, SwarmSettings
+from ndfd.config.tuning_settings import TuningSettings
 from ndfd.model.checkup import Check, Verdict
 from ndfd.model.host import Host
+from ndfd.tuning.process import raised_open_files
 
 GROUP = "host"
 
@@ -30,6 +34,14 @@ def host(found: Host, workers: int, swarm: SwarmSettings, network: NetworkSettin
         can = "can be made" if found.user_namespaces else "cannot be made"
         yield Check(GROUP, "user namespaces", Verdict.OK, f"{can} by this user; none is needed")
     yield _clock(found, now)
+
+
+def as_its_daemon_has_it(found: Host, tuning: TuningSettings) -> Host:
+    """With what a daemon raises for itself when it starts."""
+    if tuning.preset == "off" or found.descriptors is None:
+        return found
+    descriptors = raised_open_files(found.descriptors, found.descriptors_max)
+    return msgspec.structs.replace(found, descriptors=descriptors)
 
 
 def _cpus(found: Host, workers: int) -> Check:

@@ -28,6 +28,7 @@ from ndfd.cli.restore import restore
 from ndfd.cli.run import run
 from ndfd.cli.status import status
 from ndfd.cli.submit import submit
+from ndfd.cli.tune import tune
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -53,6 +54,7 @@ def ndfd(debug: bool) -> None:
       ndfd status                                 what it does
       ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
+      ndfd tune plan                              what of the system could be made fit for it
 
     \b
     Exit status:
@@ -68,7 +70,7 @@ def ndfd(debug: bool) -> None:
 
 _COMMANDS = (
     *(run, convert, submit, jobs, status, crashes, doctor),
-    *(config, reload, renew, backup, restore, errors, completion),
+    *(config, reload, renew, backup, restore, tune, errors, completion),
 )
 for command in _COMMANDS:
     ndfd.add_command(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import click
 import msgspec
 
 from ndfd.cli.options import socket_option
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import DaemonStatus, JobsStatus, WorkerState, WorkerStatus
+from ndfd.model.tuning import FINE, Outcome
 
 
 @click.command(short_help="Show the running daemon and its workers.")
@@ -64,6 +67,8 @@ def head(answer: DaemonStatus) -> Iterator[tuple[str, str]]:
     if engine:
         yield "fallback fonts", ", ".join(engine.fallback_fonts) or "none"
     yield "confined", confined(answer.sandbox)
+    if answer.tuning:
+        yield "tuning", tuning(answer)
     yield (
         "conversions",
         f"{answer.succeeded} succeeded, {answer.failed} failed, {answer.pages} pages, {answer.queued} waiting",
@@ -107,6 +112,20 @@ def confined(sandbox: Sandbox | None) -> str:
     tried = len(sandbox.denied) + len(sandbox.passed)
     text = f"{', '.join(filter(None, parts)) or 'by nothing'}; {len(sandbox.denied)} of {tried} attempts stopped"
     return f"{text}; missing: {', '.join(sandbox.missing)}" if sandbox.missing else text
+
+
+def tuning(answer: DaemonStatus) -> str:
+    """How many knobs of processes stand how; each one that is not as it should be, with the reason."""
+    states = [*answer.tuning, *(state for worker in answer.workers for state in worker.tuning)]
+    counts = Counter(state.outcome for state in states)
+    text = ", ".join(f"{counts[outcome]} {outcome.value}" for outcome in Outcome if counts[outcome])
+    bad = dict.fromkeys(_not_tuned(state) for state in states if state.outcome not in FINE)
+    return "; ".join((text, *bad))
+
+
+def _not_tuned(state: TuningState) -> str:
+    whose = state.process if state.pool is None else f"pool {state.pool}"
+    return f"{state.knob} of {whose} {state.outcome.value}" + (f" ({state.reason})" if state.reason else "")
 
 
 def pools(answer: DaemonStatus) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from ndfd.errors import ProtocolError
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
+from ndfd.model.info import Info
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobOptions, JobPage, JobQuery, Submission
 from ndfd.model.status import DaemonStatus, RenewReport
 from ndfd.protocol import varlink_interfaces
@@ -34,6 +35,8 @@ T = TypeVar("T")
 
 #: A daemon that works answers within milliseconds; one that is being started answers when it is ready.
 ANSWER_TIMEOUT_S = 10.0
+#: Looking at the machine may wait for a vendor's library that does not answer.
+HARDWARE_TIMEOUT_S = 30.0
 #: A reload may start new workers first.
 RELOAD_TIMEOUT_S = 120.0
 #: What is asked of a job may wait for the disk, which writes the documents that came before.
@@ -91,6 +94,10 @@ class Client:
     def crashes(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> tuple[CrashReport, ...]:
         """The last conversions that ended their workers, newest last: the caller's own, for administrators all."""
         return self._ask(varlink_interfaces.GET_CRASHES, varlink_interfaces.GetCrashes(), Crashes, timeout_s).crashes
+
+    def hardware(self, timeout_s: float | None = HARDWARE_TIMEOUT_S) -> Info:
+        """The machine as the daemon sees it, with the daemon's version, engine and what it can do."""
+        return self._ask(varlink_interfaces.GET_HARDWARE, varlink_interfaces.GetHardware(), Info, timeout_s)
 
     def configuration(self, timeout_s: float | None = ANSWER_TIMEOUT_S) -> Configuration:
         """Every value of the configuration that the daemon runs, and where it comes from; for administrators."""

@@ -37,6 +37,14 @@ def default_state_dir() -> Path:
     return folder
 
 
+def default_tuning_journal() -> Path:
+    """The file of what was there before the system was tuned: one for the machine, whoever looks at it.
+
+    Not within the state folder: that is the daemon's to write to, and root writes to the kernel what the journal says.
+    """
+    return platform.state_dirs(os.environ, None).system.with_name("ndfd-tune") / "journal"
+
+
 def home_dir() -> Path | None:
     """This user's home; None for one without, as service users and those of containers may be."""
     try:

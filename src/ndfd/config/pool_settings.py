@@ -17,6 +17,14 @@ MinWorkers = Annotated[int | Literal["all"], kinds.Number(0, 1024, words=("all",
 WorkerMemory = Annotated[int, kinds.Size(256 * 1000**2)]
 Cpus = Annotated[frozenset[int] | Literal["all"], kinds.Cpus()]
 PoolPriority = Annotated[Priority, Member(Priority)]
+PoolAffinity = Annotated[Literal["auto", "off", "pool", "worker"], kinds.Choice(("auto", "off", "pool", "worker"))]
+PoolScheduling = Annotated[
+    Literal["auto", "normal", "batch", "idle", "fifo", "rr"],
+    kinds.Choice(("auto", "normal", "batch", "idle", "fifo", "rr")),
+]
+PoolIoPriority = Annotated[
+    Literal["auto", "high", "normal", "low", "idle"], kinds.Choice(("auto", "high", "normal", "low", "idle"))
+]
 IdleTimeout = Annotated[float, kinds.Duration(0.1)]
 
 WORKER_MEMORY_BYTES = 4 * 1000**3
@@ -51,6 +59,15 @@ class PoolSettings(Group):
         "How the workers stand against others when CPUs are short.",
         Effect.NEW_WORKERS,
         fallback="swarm.priority",
+    )
+    affinity: PoolAffinity = key(
+        "auto", "How the workers are bound to CPUs.", Effect.NEW_WORKERS, fallback="swarm.affinity"
+    )
+    scheduling: PoolScheduling = key(
+        "auto", "The kernel's scheduling policy for the workers.", Effect.NEW_WORKERS, fallback="swarm.scheduling"
+    )
+    io_priority: PoolIoPriority = key(
+        "auto", "How the workers stand against others at the disk.", Effect.NEW_WORKERS, fallback="swarm.io_priority"
     )
     idle_timeout: IdleTimeout = key(
         IDLE_TIMEOUT_S, "Time without work after which a worker above min ends.", fallback="swarm.idle_timeout"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+
+from ndfd.model.topology import format_cpus as format_cpus
 
 # IEC 80000-13: kB, MB, GB are powers of 1000; KiB, MiB, GiB are powers of 1024.
 _SIZE_UNITS = {
@@ -95,17 +96,6 @@ def parse_cpus(text: str) -> frozenset[int]:
             raise ValueError(f"{text!r} is not a list of CPUs: write numbers and ranges, as in 0-3,8")
         cpus.update(range(int(match[1]), int(match[2] or match[1]) + 1))
     return frozenset(cpus)
-
-
-def format_cpus(cpus: Iterable[int]) -> str:
-    """The shortest list of these CPUs: "0-3,8"."""
-    ranges: list[list[int]] = []
-    for cpu in sorted(cpus):
-        if ranges and ranges[-1][1] == cpu - 1:
-            ranges[-1][1] = cpu
-        else:
-            ranges.append([cpu, cpu])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in ranges)
 
 
 def parse_share(text: str) -> float | None:

@@ -33,11 +33,13 @@ EFFECTS = {
     Effect.AT_ONCE: "at once",
     Effect.NEW_WORKERS: "with new workers",
     Effect.RESTART: "only with a restart",
+    Effect.TUNE: "for the next `ndfd tune apply`",
 }
 _EXPLAINED = {
     Effect.AT_ONCE: "for every request that begins after the reload",
     Effect.NEW_WORKERS: "the old ones end when their conversions have ended",
     Effect.RESTART: "until the daemon is restarted the old value holds",
+    Effect.TUNE: "the daemon does not use it",
 }
 
 

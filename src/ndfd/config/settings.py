@@ -28,12 +28,16 @@ from ndfd.config.pool_settings import (
     Cpus,
     IdleTimeout,
     MinWorkers,
+    PoolAffinity,
+    PoolIoPriority,
     PoolPriority,
+    PoolScheduling,
     PoolSettings,
     WorkerMemory,
     Workers,
     check_bounds,
 )
+from ndfd.config.tuning_settings import TuningSettings
 from ndfd.config.watch_conflicts import conflicts
 from ndfd.config.watch_settings import WatchSettings
 from ndfd.model.configuration import Effect
@@ -60,6 +64,17 @@ class RuntimeSettings(_Group):
         "unlimited",
         "Memory that the workers of all pools together may take, each with the whole of its own limit. Pools with an "
         "automatic number of workers share what the others leave; fixed numbers that do not fit are refused.",
+    )
+    timer_slack_ns: Annotated[int | Literal["auto"], kinds.Number(1, 1_000_000_000, words=("auto",))] = _key(
+        "auto",
+        "Nanoseconds by which the kernel may put off timers of the daemon and its workers to save interrupts; it takes "
+        '50000 by itself. "auto" leaves it.',
+        Effect.NEW_WORKERS,
+    )
+    lock_memory: Annotated[bool, kinds.Flag()] = _key(
+        False,
+        "Keep the daemon's own memory out of swap, so that it answers, and ends what has to end, while the machine has "
+        "no memory left. It needs CAP_IPC_LOCK, or LimitMEMLOCK= of systemd. Workers are never locked.",
     )
 
 
@@ -94,6 +109,26 @@ class SwarmSettings(_Group):
         Priority.NORMAL,
         "How workers stand against others when CPUs are short. To the daemon's own nice value low adds 10 and normal "
         "nothing; high takes 5 away, where the daemon may do that (CAP_SYS_NICE, or LimitNICE= of systemd).",
+        Effect.NEW_WORKERS,
+    )
+    affinity: PoolAffinity = _key(
+        "auto",
+        'How workers are bound to CPUs: "worker" gives each one of its own, physical cores before SMT siblings; "pool" '
+        "lets them share as few memory nodes, and as fast cores, as do for all of them. "
+        '"auto" is "off": the kernel places them as well by itself, and moves them out of others\' way.',
+        Effect.NEW_WORKERS,
+    )
+    scheduling: PoolScheduling = _key(
+        "auto",
+        'The kernel\'s scheduling policy for workers: "batch" interrupts others less, "idle" takes only what nobody '
+        'else wants; "fifo" and "rr" go before everybody else on the machine, where the daemon may do that '
+        '(CAP_SYS_NICE, or LimitRTPRIO= of systemd). "auto" leaves it as the daemon has it.',
+        Effect.NEW_WORKERS,
+    )
+    io_priority: PoolIoPriority = _key(
+        "auto",
+        "How workers stand against others at a disk whose scheduler looks at that (bfq, mq-deadline). "
+        '"auto": it follows priority.',
         Effect.NEW_WORKERS,
     )
     jobs_per_worker: Annotated[int, kinds.Number(1)] = _key(
@@ -304,6 +339,7 @@ class Settings(BaseSettings):
     storage: StorageSettings = StorageSettings()
     logging: LoggingSettings = LoggingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    tuning: TuningSettings = TuningSettings()
     development: DevelopmentSettings = DevelopmentSettings()
     hooks: Mapping[Annotated[str, TableName("a hook")], HookSettings] = Field(default_factory=dict)
     watch: Mapping[Annotated[str, TableName("a watch")], WatchSettings] = Field(default_factory=dict)

@@ -21,9 +21,11 @@ from ndfd.daemon.crash_reports import CRASHES_FILE, CrashReports
 from ndfd.daemon.durable_jobs import DurableJobs, open_store
 from ndfd.daemon.file_watch import FileWatch
 from ndfd.daemon.generations import Parts, Preparation
+from ndfd.daemon.known_hardware import KnownHardware
 from ndfd.daemon.launch import OnReady
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor
+from ndfd.daemon.process_tuning import OwnTuning
 from ndfd.daemon.reload_requests import ReloadRequests
 from ndfd.daemon.running_pool import RunningPool
 from ndfd.daemon.runtime_dir import RuntimeDir
@@ -81,7 +83,7 @@ class Daemon:
             None if store is None else DurableJobs(store, self._current_pools, self._engine_name, loaded.settings)
         )
         jobs = None if self._jobs is None else self._jobs.service
-        self._methods = DaemonMethods(self.status, self, self._crashes.all, jobs=jobs)
+        self._methods = DaemonMethods(self.status, self, self._crashes.all, KnownHardware().get, jobs=jobs)
         self._serving = Serving()
         self._varlink = VarlinkDoor(self._serving, ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES))
         app = make_app(self._serving, self._metrics.render, __version__)
@@ -98,6 +100,7 @@ class Daemon:
         self._requests = ReloadRequests(self._reload_for)
         self._watch = FileWatch(lambda: self.ask_reload("a file changed"))
         self._tasks: set[asyncio.Task[None]] = set()
+        self._own = OwnTuning()
 
     @property
     def sockets(self) -> tuple[str, ...]:
@@ -128,6 +131,7 @@ class Daemon:
             pools=() if parts is None else parts.swarm.status(by_pool),
             sandbox=None if parts is None else parts.swarm.pools[DEFAULT_POOL].sandbox,
             jobs=None if self._jobs is None or parts is None else self._jobs.status(),
+            tuning=(*self._own.states, *(state for pool in self._pools for state in pool.tuning)),
         )
 
     async def start(self) -> None:
@@ -135,6 +139,8 @@ class Daemon:
 
         The error says why that cannot be; nothing is left running then.
         """
+        # First, so that what it is about to open fits, and its threads are as it is.
+        self._own.use(self._loaded.settings)
         loop = asyncio.get_running_loop()
         threads = self._loaded.settings.runtime.thread_pool_size
         loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="ndfd"))
@@ -238,6 +244,8 @@ class Daemon:
         parts.logs.use()
         settings = parts.loaded.settings
         asyncio.get_running_loop().set_debug(settings.development.debug_mode)
+        if former is not None:
+            self._own.use(settings)
         parts.swarm.use()
         if self._jobs is not None and former is not None:
             self._jobs.use(parts.jobs)

@@ -20,11 +20,13 @@ from ndfd.config.settings import (
     SwarmSettings,
 )
 from ndfd.daemon.allotment import Demand, allot
+from ndfd.daemon.process_tuning import own_knobs, tuning_of_pools
 from ndfd.daemon.running_pool import PoolPlan
 from ndfd.errors import ConfigError
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.server.generation import DoorLimits
 from ndfd.supervisor import PoolLimits, Reuse, ZygoteOptions
+from ndfd.tuning.process import PoolTuning
 
 
 def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
@@ -33,6 +35,7 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
     Blocks: it looks for fonts in the system's folders.
     """
     workers, shard_pages = worker_counts(settings.runtime, settings.swarm), settings.swarm.shard_pages
+    tuned = tuning_of_pools(settings, workers)
     plans = {}
     for name, pool in settings.swarm.every_pool().items():
         limits = PoolLimits(
@@ -43,8 +46,9 @@ def pool_plans(context: Context, settings: Settings) -> dict[str, PoolPlan]:
             reuse=Reuse(settings.sandbox.reuse),
             cpu_s=None if settings.swarm.worker_cpu == "unlimited" else settings.swarm.worker_cpu,
         )
-        options = zygote_options(context, settings, name, pool)
-        plans[name] = PoolPlan(pool.role, options, limits, None if shard_pages == "off" else shard_pages)
+        options = zygote_options(context, settings, name, pool, tuned[name])
+        pages_max = None if shard_pages == "off" else shard_pages
+        plans[name] = PoolPlan(pool.role, options, limits, pages_max, tuned[name].zygote.skipped)
     return plans
 
 
@@ -91,7 +95,9 @@ def _key(pool: str, name: str) -> str:
     return fallbacks(PoolSettings)[name]
 
 
-def zygote_options(context: Context, settings: Settings, name: str, pool: PoolSettings) -> ZygoteOptions:
+def zygote_options(
+    context: Context, settings: Settings, name: str, pool: PoolSettings, tuned: PoolTuning
+) -> ZygoteOptions:
     """How workers are made; `ConfigError` names CPUs that there are not. Without folders, the system's are searched."""
     if pool.cpus != "all" and (missing := pool.cpus - platform.allowed_cpus()):
         raise ConfigError(
@@ -105,6 +111,8 @@ def zygote_options(context: Context, settings: Settings, name: str, pool: PoolSe
         environment=platform.allocator_environment(context.child_environment(), huge_pages=settings.swarm.huge_pages),
         cpus=None if pool.cpus == "all" else pool.cpus,
         nice=pool.priority.nice,
+        tuning=tuned.zygote.knobs,
+        places=tuple(map(own_knobs, tuned.places)),
     )
 
 

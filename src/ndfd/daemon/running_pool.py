@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -18,8 +18,10 @@ from ndfd.errors import NdfdError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.crash import CrashReport
 from ndfd.model.pools import DEFAULT_POOL, Role
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
+from ndfd.model.tuning import FINE
 from ndfd.server.occupancy import Held
 from ndfd.supervisor import Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
 
@@ -40,6 +42,8 @@ class PoolPlan:
     limits: PoolLimits
     #: Pages above which several workers read a document; None for never.
     pages_max: int | None = None
+    #: Knobs of its zygote that are let be.
+    untuned: tuple[TuningState, ...] = ()
 
 
 class RunningPool:
@@ -57,6 +61,7 @@ class RunningPool:
         self.name = name
         self.role = plan.role
         self._options = plan.options
+        self._untuned = plan.untuned
         self._zygote = make_zygote(plan.options)
         self.pool = Pool(self._zygote, plan.limits, numbers=numbers, on_crash=on_crash)
         #: Held by each request that needs it.
@@ -66,6 +71,11 @@ class RunningPool:
     def sandbox(self) -> Sandbox | None:
         """What confines its workers; None before it is started."""
         return self._zygote.sandbox
+
+    @property
+    def tuning(self) -> tuple[TuningState, ...]:
+        """What came of the knobs that its workers have from their zygote."""
+        return tuple(replace(state, pool=self.name) for state in (*self._zygote.tuning, *self._untuned))
 
     @property
     def engine(self) -> EngineStatus:
@@ -83,6 +93,7 @@ class RunningPool:
         try:
             await self.pool.start()
             _log_confinement(self.name, self.sandbox)
+            log_tuning(self.tuning)
             await self._probe()
         except BaseException as error:
             await self.pool.stop()
@@ -93,7 +104,15 @@ class RunningPool:
     def snapshot(self) -> Snapshot:
         """The pool at this moment, its workers told by its name and role."""
         snapshot = self.pool.snapshot()
-        workers = (replace(worker, pool=self.name, role=self.role.value) for worker in snapshot.workers)
+        workers = (
+            replace(
+                worker,
+                pool=self.name,
+                role=self.role.value,
+                tuning=tuple(replace(state, pool=self.name) for state in worker.tuning),
+            )
+            for worker in snapshot.workers
+        )
         warnings = snapshot.warnings
         if self.name != DEFAULT_POOL:
             warnings = tuple(f"pool {self.name}: {warning}" for warning in warnings)
@@ -123,6 +142,21 @@ class RunningPool:
             raise WorkerStartFailed(f"no worker converts the built-in document: {error}") from error
         finally:
             os.close(fd)
+
+
+def log_tuning(states: Iterable[TuningState]) -> None:
+    """What could not be tuned as it should be: nothing fails for it, but somebody may want it."""
+    for state in states:
+        if state.outcome not in FINE:
+            said = {
+                "knob": state.knob,
+                "process": state.process,
+                "pool": state.pool,
+                "outcome": state.outcome.value,
+                "wanted": state.wanted,
+                "reason": state.reason,
+            }
+            _log.warning("a process is not tuned as it should be", extra=said)
 
 
 def _log_confinement(pool: str, sandbox: Sandbox | None) -> None:

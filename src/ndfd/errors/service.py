@@ -5,6 +5,7 @@ from __future__ import annotations
 from ndfd.errors.base import (
     EX_CANTCREAT,
     EX_CONFIG,
+    EX_IOERR,
     EX_NOINPUT,
     EX_NOPERM,
     EX_PROTOCOL,
@@ -200,3 +201,11 @@ class SocketError(NdfdError):
     code = "socket-unusable"
     exit_status = EX_UNAVAILABLE
     default_hint = "check that the directory exists, is writable and that no other daemon runs there"
+
+
+class TuningError(NdfdError):
+    """The journal of tuned values cannot be read or written; without it nothing of the system is changed."""
+
+    code = "tuning-journal"
+    exit_status = EX_IOERR
+    default_hint = "check the file, its folder and the free space, or name another with [tuning] journal"

@@ -70,6 +70,8 @@ class Effect(enum.StrEnum):
     NEW_WORKERS = "new_workers"
     #: Nothing: the old value holds until the daemon is restarted.
     RESTART = "restart"
+    #: Nothing: the daemon does not use it. It holds for the next `ndfd tune apply`.
+    TUNE = "tune"
 
 
 class Change(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ import enum
 
 import msgspec
 
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
 
 
@@ -43,6 +44,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Name and role of the pool that it is of; empty where only one pool is looked at.
     pool: str = ""
     role: str = ""
+    #: What came of the knobs that it alone has; the others it has from its zygote.
+    tuning: tuple[TuningState, ...] = ()
 
 
 class PoolStatus(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -131,3 +134,5 @@ class DaemonStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     sandbox: Sandbox | None = None
     #: Absent from a daemon that keeps none.
     jobs: JobsStatus | None = None
+    #: What came of the knobs that the daemon, and the zygote of each pool for its workers, set for themselves.
+    tuning: tuple[TuningState, ...] = ()

@@ -11,18 +11,26 @@ from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
     from ndfd.platform.linux_files import LinuxFiles as _Files
+    from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
+    from ndfd.platform.linux_process import LinuxProcess as _Process
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
+    from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
+    from ndfd.platform.darwin_process import DarwinProcess as _Process
     from ndfd.platform.darwin_storage import DarwinStorage as _Storage
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
+    from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.windows import Windows as _Host
+    from ndfd.platform.windows_process import WindowsProcess as _Process
     from ndfd.platform.windows_storage import WindowsStorage as _Storage
 else:
     from ndfd.platform.base import Platform as _Host
     from ndfd.platform.base_files import Files as _Files
+    from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_process import Process as _Process
     from ndfd.platform.base_storage import Storage as _Storage
 
 _host = _Host()
@@ -30,6 +38,8 @@ _host = _Host()
 files = _Files()
 #: What a store of files asks; `base_storage.Storage` says what each call promises.
 storage = _Storage()
+#: What a process sets for itself; `base_process.Process` says what each call promises.
+process = _Process()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
@@ -73,6 +83,7 @@ __all__ = [
     "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
+    "KernelFiles",
     "LocalListener",
     "Message",
     "Peer",
@@ -105,6 +116,7 @@ __all__ = [
     "peer_identity",
     "pidfd",
     "pressure",
+    "process",
     "reap",
     "resident_bytes",
     "run_on_cpus",

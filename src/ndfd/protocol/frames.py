@@ -14,6 +14,7 @@ import msgspec
 from ndfd.errors import WorkerProtocolError
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.printable import printable
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.sections import PAGES_MAX
 from ndfd.model.status import EngineStatus
@@ -26,13 +27,15 @@ _ERROR_MAX_CHARACTERS = 300
 MAX_DESCRIPTORS = 2
 
 
-class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready"):
+class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready", omit_defaults=True):
     """Zygote to supervisor, once: the document stack is imported and the engine is open."""
 
     pid: int
     engine: EngineStatus
     #: What confines each of its workers; a worker in which less is in force ends itself.
     sandbox: Sandbox
+    #: What came of the knobs that it and its workers were to set for themselves.
+    tuning: tuple[TuningState, ...] = ()
 
 
 class ZygoteFailed(msgspec.Struct, frozen=True, tag="zygote_failed"):
@@ -119,8 +122,11 @@ class JobPart(msgspec.Struct, frozen=True, tag="job_part"):
     id: int
 
 
-class Confined(msgspec.Struct, frozen=True, tag="confined"):
+class Confined(msgspec.Struct, frozen=True, tag="confined", omit_defaults=True):
     """Worker to supervisor, first and once: it has confined itself, and has been given no document."""
+
+    #: What came of the knobs that it has of its own.
+    tuning: tuple[TuningState, ...] = ()
 
 
 class JobPage(msgspec.Struct, frozen=True, tag="job_page"):

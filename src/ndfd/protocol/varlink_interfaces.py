@@ -17,6 +17,7 @@ from ndfd.errors import NdfdError, error_from_code
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, OutputFormat, PageReport
 from ndfd.model.crash import Crashes
+from ndfd.model.info import Info
 from ndfd.model.job_states import JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange
 from ndfd.model.status import DaemonStatus, RenewReport
@@ -81,6 +82,10 @@ class GetStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class GetCrashes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Parameters of io.ndfd.Service.GetCrashes."""
+
+
+class GetHardware(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Parameters of io.ndfd.Service.GetHardware."""
 
 
 class GetConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -303,6 +308,7 @@ class MethodTypes(NamedTuple):
 CONVERT = "io.ndfd.Documents.Convert"
 GET_STATUS = "io.ndfd.Service.GetStatus"
 GET_CRASHES = "io.ndfd.Service.GetCrashes"
+GET_HARDWARE = "io.ndfd.Service.GetHardware"
 GET_CONFIGURATION = "io.ndfd.Service.GetConfiguration"
 RELOAD = "io.ndfd.Service.Reload"
 RENEW_WORKERS = "io.ndfd.Service.RenewWorkers"
@@ -322,6 +328,7 @@ METHODS = {
     CONVERT: MethodTypes(Convert, ConvertReply),
     GET_STATUS: MethodTypes(GetStatus, DaemonStatus),
     GET_CRASHES: MethodTypes(GetCrashes, Crashes),
+    GET_HARDWARE: MethodTypes(GetHardware, Info),
     GET_CONFIGURATION: MethodTypes(GetConfiguration, Configuration),
     RELOAD: MethodTypes(Reload, ReloadReport),
     RENEW_WORKERS: MethodTypes(RenewWorkers, RenewReport),

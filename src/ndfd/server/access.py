@@ -43,6 +43,7 @@ ACCESS: Mapping[str, Rule] = {
     "io.ndfd.Jobs.Backup": administrators,
     "io.ndfd.Service.GetStatus": any_caller,
     "io.ndfd.Service.GetCrashes": any_caller,
+    "io.ndfd.Service.GetHardware": any_caller,
     "io.ndfd.Service.GetConfiguration": administrators,
     "io.ndfd.Service.Reload": administrators,
     "io.ndfd.Service.RenewWorkers": administrators,

@@ -60,6 +60,7 @@ def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
             Route("/v1/renew", routes.renew, methods=["POST"]),
             *job_routes(),
             Route("/health", routes.health, methods=["GET"]),
+            Route("/info", routes.info, methods=["GET"]),
             Route("/metrics", routes.metrics, methods=["GET"]),
             Route("/openapi.json", routes.openapi, methods=["GET"]),
         ],
@@ -141,6 +142,10 @@ class _Routes:
     async def health(self, request: Request) -> Response:
         healthy = generation_of(request).methods.healthy()
         return json_response(Health("ok" if healthy else "unavailable"), 200 if healthy else 503)
+
+    async def info(self, request: Request) -> Response:
+        info = await generation_of(request).methods.info(request.state.peer)
+        return json_response(info)
 
     async def metrics(self, request: Request) -> Response:
         if not generation_of(request).metrics_enabled:

@@ -11,6 +11,7 @@ from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import OutputFormat
 from ndfd.model.crash import Crashes
 from ndfd.model.document import Document
+from ndfd.model.info import Info
 from ndfd.model.jobs import Job, JobPage
 from ndfd.model.status import DaemonStatus, RenewReport
 from ndfd.server.http_openapi_jobs import JobWithHistory, job_paths
@@ -48,6 +49,7 @@ class Links(msgspec.Struct, frozen=True):
     reload: str = "/v1/reload"
     renew: str = "/v1/renew"
     health: str = "/health"
+    info: str = "/info"
     metrics: str = "/metrics"
     openapi: str = "/openapi.json"
 
@@ -64,7 +66,7 @@ def openapi_document(version: str) -> dict[str, Any]:
     """The description as JSON-ready values."""
     _, schemas = msgspec.json.schema_components(
         [
-            *(Document, DaemonStatus, Crashes, Configuration, ReloadReport, RenewReport),
+            *(Document, DaemonStatus, Crashes, Configuration, ReloadReport, RenewReport, Info),
             *(Job, JobWithHistory, JobPage, Problem, Health, Index),
         ],
         ref_template="#/components/schemas/{name}",
@@ -92,6 +94,7 @@ def openapi_document(version: str) -> dict[str, Any]:
         "/v1/reload": {"post": _reload()},
         "/v1/renew": {"post": _renew()},
         "/health": {"get": _health()},
+        "/info": {"get": get("getInfo", "Version, engine, machine and what the daemon can do", "Info")},
         "/metrics": {"get": _metrics()},
         "/openapi.json": {"get": _openapi()},
         "/": {"get": get("getIndex", "What there is", "Index")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -13,6 +13,8 @@ from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration, ReloadReport
 from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
 from ndfd.model.crash import Crashes, CrashReport
+from ndfd.model.hardware import Hardware
+from ndfd.model.info import Info
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.model.status import DaemonStatus, RenewReport, WorkerState
 from ndfd.platform import Peer
@@ -90,6 +92,8 @@ class Daemon:
     configurations: Configurations
     #: What is kept of workers that documents ended.
     crashes: Callable[[], tuple[CrashReport, ...]]
+    #: The machine, which may take seconds to be looked at.
+    hardware: Callable[[], Awaitable[Hardware]]
     occupancy: Occupancy = field(default_factory=Occupancy)
     settling: Settling = field(default_factory=Settling)
     #: Documents of jobs that are on their way in.
@@ -157,6 +161,18 @@ class Methods:
         every = administrators(peer, self._admins)
         seen = tuple(crash for crash in self._daemon.crashes() if every or crash.uid == peer.uid)
         return Crashes(self.generation, seen)
+
+    async def info(self, peer: Peer) -> Info:
+        """The daemon's version, what it runs, where it runs, and what it can do."""
+        self._check_access("io.ndfd.Service.GetHardware", peer)
+        hardware, status = await self._daemon.hardware(), self._daemon.status()
+        features = {
+            "jobs": status.jobs is not None,
+            "sandbox": status.sandbox is not None and not status.sandbox.missing,
+            "fallback-fonts": status.engine is not None and bool(status.engine.fallback_fonts),
+        }
+        able = tuple(name for name, has in features.items() if has)
+        return Info(self.generation, status.version, hardware, status.engine, able)
 
     def configuration(self, peer: Peer) -> Configuration:
         """Every value that holds, and where it comes from."""

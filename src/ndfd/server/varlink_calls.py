@@ -34,6 +34,7 @@ class VarlinkCalls:
             varlink_interfaces.CONVERT: self._convert,
             varlink_interfaces.GET_STATUS: self._get_status,
             varlink_interfaces.GET_CRASHES: self._get_crashes,
+            varlink_interfaces.GET_HARDWARE: self._get_hardware,
             varlink_interfaces.GET_CONFIGURATION: self._get_configuration,
             varlink_interfaces.RELOAD: self._reload,
             varlink_interfaces.RENEW_WORKERS: self._renew,
@@ -93,6 +94,12 @@ class VarlinkCalls:
     async def _get_crashes(self, exchange: Exchange) -> None:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetCrashes)
         await exchange.send(exchange.answer.finish(exchange.methods.crashes(exchange.peer)))
+
+    async def _get_hardware(self, exchange: Exchange) -> None:
+        decode_parameters(exchange.take_parameters(), varlink_interfaces.GetHardware)
+        async with cancelled_on_hangup(exchange.stream.sock):
+            info = await exchange.methods.info(exchange.peer)
+        await exchange.send(exchange.answer.finish(info))
 
     async def _get_configuration(self, exchange: Exchange) -> None:
         decode_parameters(exchange.take_parameters(), varlink_interfaces.GetConfiguration)

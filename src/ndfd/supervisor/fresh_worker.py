@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ndfd import platform
 from ndfd.errors import NdfdError, WorkerProtocolError, WorkerStartFailed
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Confinement, Sandbox
 from ndfd.platform import Channel
 from ndfd.protocol import frames
@@ -34,6 +35,8 @@ class FreshWorker:
         self.pid = pid
         self.channel = channel
         self.pidfd = pidfd
+        #: What came of its own knobs, as it said before it had seen any document.
+        self.tuning: tuple[TuningState, ...] = ()
         self._sandbox = sandbox
         self._confined = confined
         self._failed = failed
@@ -77,7 +80,7 @@ class FreshWorker:
             )
         message.close_descriptors()
         try:
-            _decoder.decode(message.data)
+            self.tuning = _decoder.decode(message.data).tuning
         except WorkerProtocolError as error:
             raise WorkerStartFailed(f"a new worker did not say that it is confined: {error}") from error
         return verified(self.pid, self._sandbox)

@@ -73,6 +73,7 @@ class PooledWorker:
             page=None if conversion is None else conversion.pages_done,
             pages=None if conversion is None else conversion.pages_total,
             busy_s=None if conversion is None else now - self.since,
+            tuning=() if self.process is None else self.process.tuning,
         )
 
     # WorkerEvents

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 from ndfd.errors import WorkerProtocolError
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.status import EngineStatus
 from ndfd.protocol.frames import FromWorker, Job
 
@@ -43,6 +44,10 @@ class Worker(Protocol):
     @property
     def pid(self) -> int:
         """Its number, for messages."""
+
+    @property
+    def tuning(self) -> tuple[TuningState, ...]:
+        """What came of the knobs that it has of its own."""
 
     def send(self, job: Job, document_fd: int, *parts: int) -> None:
         """Sends a job with its document and its parts; OSError when the worker cannot take it."""

@@ -10,6 +10,7 @@ import msgspec
 
 from ndfd import platform
 from ndfd.errors import WorkerProtocolError
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Confinement
 from ndfd.platform import Channel, Message
 from ndfd.protocol import frames
@@ -41,9 +42,11 @@ class WorkerProcess:
         events: WorkerEvents,
         memory_bytes: int,
         confinement: Confinement | None = None,
+        tuning: tuple[TuningState, ...] = (),
     ) -> None:
         """`confinement` goes into each of its reports, whatever it says itself."""
         self.pid = pid
+        self.tuning = tuning
         self._memory_bytes = memory_bytes
         self._confinement = confinement
         self._channel = channel

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from ndfd.errors import NdfdError, ShuttingDown, WorkerStartFailed
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.supervisor.back_off import LAST_S, BackOff
@@ -35,6 +36,7 @@ class Zygote:
         self._running: ZygoteProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._sandbox: Sandbox | None = None
+        self._tuning: tuple[TuningState, ...] = ()
         self._output: WorkerOutput | None = None
         self._requests = asyncio.Semaphore(_REQUESTS_MAX)
 
@@ -47,6 +49,11 @@ class Zygote:
     def sandbox(self) -> Sandbox | None:
         """What confines the workers of the zygote that is or was last ready; None before the first is."""
         return self._sandbox
+
+    @property
+    def tuning(self) -> tuple[TuningState, ...]:
+        """What came of the knobs of the zygote that is or was last ready, which its workers have from it."""
+        return self._tuning
 
     async def start(self) -> EngineStatus:
         """The first zygote; fails as `ZygoteProcess.ready` does, and nothing is left then."""
@@ -131,6 +138,7 @@ class Zygote:
         if self._sandbox is not None and process.sandbox != self._sandbox:
             _log.warning("workers are confined otherwise than before", sandbox=process.sandbox, before=self._sandbox)
         self._sandbox = process.sandbox
+        self._tuning = process.tuning
 
     def _fail(self, error: NdfdError) -> None:
         """Tells those who wait for a zygote, and lets the next ones wait for the next attempt."""

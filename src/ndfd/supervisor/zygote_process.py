@@ -18,6 +18,7 @@ import structlog
 
 from ndfd import platform
 from ndfd.errors import NdfdError, WorkerProtocolError, WorkerStartFailed, error_from_code
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Confinement, Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.platform import Channel, Message
@@ -47,6 +48,10 @@ class ZygoteOptions:
     allow: frozenset[str] = frozenset()
     #: What is added to its nice value, and so to its workers', as far as this process may.
     nice: int = 0
+    #: The knobs that it sets for itself and its workers, and what they shall be (`platform.process`).
+    tuning: tuple[tuple[str, str], ...] = ()
+    #: Those of each worker alone, for one after the other; empty: they have none.
+    places: tuple[tuple[tuple[str, str], ...], ...] = ()
     #: Its environment and its workers'; None for this process's.
     environment: Mapping[str, str] | None = None
     #: The program; a frozen daemon names itself here.
@@ -91,6 +96,8 @@ class ZygoteProcess:
         self._ready: asyncio.Future[EngineStatus] = self._loop.create_future()
         #: What confines its workers; None before it is ready.
         self.sandbox: Sandbox | None = None
+        #: What came of its knobs; empty before it is ready.
+        self.tuning: tuple[TuningState, ...] = ()
         self._requests: dict[int, _Request] = {}
         self._fresh: dict[int, FreshWorker] = {}
         self._workers: dict[int, WorkerProcess] = {}
@@ -193,7 +200,8 @@ class ZygoteProcess:
 
     def _told(self, frame: frames.FromZygote) -> None:
         match frame:
-            case frames.ZygoteReady(engine=engine, sandbox=sandbox):
+            case frames.ZygoteReady(engine=engine, sandbox=sandbox, tuning=tuning):
+                self.tuning = tuning
                 self._loaded(engine, sandbox)
             case frames.ZygoteFailed(code=code, message=text, hint=hint):
                 self._fail_ready(error_from_code(code, text, hint=hint))
@@ -241,7 +249,7 @@ class ZygoteProcess:
             fresh.give_up()
             return
         process = WorkerProcess(
-            fresh.pid, fresh.channel, fresh.pidfd, request.events, self._options.memory_bytes, confinement
+            fresh.pid, fresh.channel, fresh.pidfd, request.events, self._options.memory_bytes, confinement, fresh.tuning
         )
         self._workers[worker] = process
         request.answer.set_result(process)
@@ -333,6 +341,10 @@ def _command(options: ZygoteOptions, channel: Channel) -> list[str]:
         command += ["--cpus", ",".join(map(str, sorted(options.cpus)))]
     if options.nice:
         command += ["--nice", str(options.nice)]
+    for knob, value in options.tuning:
+        command += ["--tune", f"{knob}={value}"]
+    for place in options.places:
+        command += ["--place", ",".join(f"{knob}={value}" for knob, value in place)]
     for folder in options.font_dirs:
         command += ["--font-dir", str(folder)]
     return command

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -131,6 +132,7 @@ class _StatusCollector(Collector):
             int(status.config_hash[:12] or "0", 16),
         )
         yield from _sandbox(status.sandbox)
+        yield _tuning(status)
         if status.jobs is not None:
             yield from _jobs(status.jobs)
         build = GaugeMetricFamily(
@@ -167,6 +169,19 @@ def _sandbox(sandbox: Sandbox | None) -> Iterator[Metric]:
     for measure in MEASURES:
         missing.add_metric([measure], measure in sandbox.missing)
     yield missing
+
+
+def _tuning(status: DaemonStatus) -> Metric:
+    gauge = GaugeMetricFamily(
+        "ndfd_process_tuning",
+        "Processes that set this knob for themselves (daemon; zygote: for its workers; worker), by what came of it.",
+        labels=["knob", "process", "pool", "outcome"],
+    )
+    states = [*status.tuning, *(state for worker in status.workers for state in worker.tuning)]
+    counts = Tally((state.knob, state.process, state.pool or "", state.outcome.value) for state in states)
+    for labels, count in sorted(counts.items()):
+        gauge.add_metric(labels, count)
+    return gauge
 
 
 def _jobs(jobs: JobsStatus) -> Iterator[Metric]:

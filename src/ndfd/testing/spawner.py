@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from ndfd.errors import NdfdError, ShuttingDown, WorkerProtocolError
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.status import EngineStatus
 from ndfd.protocol.frames import FromWorker, Job
 from ndfd.supervisor.spawner import End, WorkerEvents
@@ -28,6 +29,7 @@ class FakeWorker:
     def __init__(self, number: int, events: WorkerEvents, behaviour: Behaviour | None) -> None:
         self.number = number
         self.pid = 100_000 + number
+        self.tuning: tuple[TuningState, ...] = ()
         #: What was sent to it.
         self.jobs: list[Job] = []
         self.parts: list[list[bytes]] = []

@@ -21,10 +21,13 @@ import msgspec
 
 from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
+from ndfd.model.tuning import Outcome
 from ndfd.protocol import frames
 from ndfd.worker import serve
 from ndfd.worker.engine import Engine, Prepare
+from ndfd.worker.serve import Place
 
 
 def main(prepare: Prepare, arguments: Sequence[str]) -> int:
@@ -39,11 +42,16 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     try:
         if options.cpus is not None:
             platform.run_on_cpus(options.cpus)
-        if not platform.add_nice(options.nice):
+        granted = platform.add_nice(options.nice)
+        if not granted:
             sys.stderr.write(
                 "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
                 "LimitNICE= of systemd\n"
             )
+        # Before the namespaces, in which it has fewer rights, and before what the engine takes of memory.
+        tuning = tuple(platform.process.apply(knob, value, "zygote") for knob, value in options.tune)
+        if options.nice:
+            tuning = (_niceness(options.nice, granted), *tuning)
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
@@ -57,8 +65,8 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
             traceback.print_exc()
         channel.send(frames.encode(frames.ZygoteFailed(known.code, known.message, known.hint)))
         return known.exit_status
-    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status, sandbox)))
-    Nursery(channel, engine, limits, sandbox).serve()
+    channel.send(frames.encode(frames.ZygoteReady(os.getpid(), engine.status, sandbox, tuning)))
+    Nursery(channel, engine, limits, sandbox, options.place).serve()
     return 0
 
 
@@ -68,6 +76,10 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--memory-limit", type=int, required=True, metavar="BYTES", help="address space of a worker")
     parser.add_argument("--cpus", type=_cpus, metavar="N,N,…", help="the CPUs to run on")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="added to the nice value")
+    parser.add_argument("--tune", type=_knob, action="append", default=[], metavar="KNOB=VALUE", help="a knob to set")
+    parser.add_argument(
+        "--place", type=_knobs, action="append", default=[], metavar="KNOB=VALUE,…", help="knobs of one worker"
+    )
     parser.add_argument("--font-dir", action="append", default=[], metavar="DIR", help="a folder of fallback fonts")
     return parser.parse_args(arguments)
 
@@ -76,21 +88,47 @@ def _cpus(text: str) -> frozenset[int]:
     return frozenset(map(int, text.split(",")))
 
 
+def _niceness(increment: int, granted: bool) -> TuningState:
+    """Values end at 19 and -20: what is beyond them is as good as granted."""
+    outcome = Outcome.APPLIED if granted else Outcome.DENIED
+    reason = None if granted else "Operation not permitted: it needs CAP_SYS_NICE, or LimitNICE= of systemd"
+    wanted = None if granted else f"{increment:+}"
+    return TuningState("nice", "zygote", outcome, str(os.nice(0)), wanted, reason)
+
+
+def _knob(text: str) -> tuple[str, str]:
+    knob, _, value = text.partition("=")
+    return knob, value
+
+
+def _knobs(text: str) -> Place:
+    return tuple(map(_knob, text.split(",")))
+
+
 class _Child(NamedTuple):
     worker: int
     pid: int
+    #: Index of the place that it has.
+    place: int | None
 
 
 class Nursery:
     """The workers of this zygote, by the descriptors that tell their end."""
 
     def __init__(
-        self, channel: platform.Channel, engine: Engine, limits: platform.WorkerLimits, sandbox: Sandbox
+        self,
+        channel: platform.Channel,
+        engine: Engine,
+        limits: platform.WorkerLimits,
+        sandbox: Sandbox,
+        places: Sequence[Place] = (),
     ) -> None:
+        """`places` are knobs of which each worker has those that the fewest others have."""
         self._channel = channel
         self._engine = engine
         self._limits = limits
         self._sandbox = sandbox
+        self._places = places
         self._decoder = frames.FrameDecoder[frames.ToZygote](frames.ToZygote)
         self._children: dict[int, _Child] = {}
         self._poll = select.poll()
@@ -124,6 +162,7 @@ class Nursery:
         except OSError as error:
             self._refuse(worker, error)
             return
+        place = self._free_place()
         with contextlib.closing(ours), contextlib.closing(theirs):
             try:
                 pid = os.fork()
@@ -131,7 +170,7 @@ class Nursery:
                 self._refuse(worker, error)
                 return
             if pid == 0:
-                self._be_worker(theirs)
+                self._be_worker(theirs, () if place is None else self._places[place])
             try:
                 pidfd = platform.pidfd(pid)
             except OSError as error:
@@ -139,15 +178,20 @@ class Nursery:
                 os.waitpid(pid, 0)
                 self._refuse(worker, error)
                 return
-            self._children[pidfd] = _Child(worker, pid)
+            self._children[pidfd] = _Child(worker, pid, place)
             self._poll.register(pidfd, select.POLLIN)
             self._channel.send(frames.encode(frames.Spawned(worker, pid)), (ours.fileno(), pidfd))
 
-    def _be_worker(self, channel: platform.Channel) -> NoReturn:
+    def _free_place(self) -> int | None:
+        """The first of those that the fewest workers have."""
+        taken = [child.place for child in self._children.values()]
+        return min(range(len(self._places)), key=taken.count, default=None)
+
+    def _be_worker(self, channel: platform.Channel, place: Place) -> NoReturn:
         """Never returns into the zygote's code, whatever happens."""
         status = EX_SOFTWARE
         try:
-            serve.serve(channel, self._engine, self._limits, self._sandbox)
+            serve.serve(channel, self._engine, self._limits, self._sandbox, place)
             status = os.EX_OK
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else EX_SOFTWARE

@@ -45,11 +45,16 @@ ALARM_GRACE_S = 5.0
 #: Of an error's message in a frame: it may quote the document.
 _MESSAGE_MAX_CHARACTERS = 1000
 
+#: Knobs and what they shall be (`platform.process`), of one worker alone.
+Place = tuple[tuple[str, str], ...]
+
 #: How the kernel says that memory, or the limit of a file's size that bounds a memfd, is used up.
 _OUT_OF_MEMORY = frozenset({errno.ENOMEM, errno.EFBIG, errno.ENOSPC})
 
 
-def serve(channel: platform.Channel, engine: Engine, limits: platform.WorkerLimits, sandbox: Sandbox) -> None:
+def serve(
+    channel: platform.Channel, engine: Engine, limits: platform.WorkerLimits, sandbox: Sandbox, place: Place = ()
+) -> None:
     """Runs in the fresh child. Returns when the supervisor has closed its end between two jobs.
 
     SystemExit(0) when it did so within a job. `NotSupported` when less confines this process than `sandbox` says.
@@ -57,9 +62,11 @@ def serve(channel: platform.Channel, engine: Engine, limits: platform.WorkerLimi
     _reset_signals()
     _keep_only(channel)
     engine.tell_violations(channel.fileno(), frames.VIOLATION)
+    # Before the confinement, which lets it do nothing of the kind.
+    tuning = tuple(platform.process.apply(knob, value, "worker") for knob, value in place)
     _confine(limits, sandbox)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        channel.send(frames.encode(frames.Confined()))
+        channel.send(frames.encode(frames.Confined(tuning)))
     gc.enable()
     decoder = frames.FrameDecoder[frames.ToWorker](frames.ToWorker)
     confinement = sandbox.confinement()

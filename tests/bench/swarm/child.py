@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,15 +16,28 @@ Answer = dict[str, Any]
 
 
 class Child:
-    """`python -m tests.bench.swarm.MODULE ARGUMENTS`, for the length of a block."""
+    """`python -m tests.bench.PACKAGE.MODULE ARGUMENTS`, for the length of a block."""
 
-    def __init__(self, module: str, *arguments: str, cpus: frozenset[int] | None = None) -> None:
-        self._command = [sys.executable, "-m", f"tests.bench.swarm.{module}", *arguments]
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        cpus: frozenset[int] | None = None,
+        package: str = "swarm",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`environment` is added to this process's."""
+        self._command = [sys.executable, "-m", f"tests.bench.{package}.{module}", *arguments]
         self._cpus = cpus
+        self._environment = environment or {}
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")])}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+            **self._environment,
+        }
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
         )

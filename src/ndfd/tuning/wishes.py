@@ -1,0 +1,76 @@
+"""What each knob shall be: what the operator says, else the preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from ndfd.config.quantities import format_cpus, parse_cpus
+from ndfd.config.tuning_settings import AWAY, KEEP, OF_PRESET, TuningSettings
+from ndfd.model.tuning import Preset, Wish
+from ndfd.platform import KernelFiles
+from ndfd.tuning.catalogue import KNOBS
+
+_ONLINE = "/sys/devices/system/cpu/online"
+
+#: By knob: the value, and whether more of it is as good.
+_Values = Mapping[str, tuple[str, bool]]
+
+#: What ndfd's workers ask for with madvise is given to them; nobody else gets huge pages that did not ask.
+_SAFE: _Values = {"transparent_hugepages": ("madvise", True)}
+
+#: All CPUs at their full speed as long as there is work; workers' memory stays where it is.
+_FULL_SPEED: _Values = {
+    "cpu_energy_preference": ("performance", False),
+    "cpu_governor": ("performance", False),
+    "zone_reclaim_mode": ("0", False),
+}
+
+PRESETS: Mapping[Preset, _Values] = MappingProxyType(
+    {
+        Preset.OFF: {},
+        Preset.SAFE: _SAFE,
+        Preset.THROUGHPUT: {**_SAFE, **_FULL_SPEED, "swappiness": ("10", False)},
+        Preset.LATENCY: {
+            **_SAFE,
+            **_FULL_SPEED,
+            # No caller waits while the kernel makes a huge page for a program that did not ask for one.
+            "transparent_hugepage_defrag": ("madvise", False),
+            "swappiness": ("1", False),
+            "irq_affinity": (AWAY, True),
+        },
+    }
+)
+
+
+def wishes(settings: TuningSettings, pinned: frozenset[int], kernel: KernelFiles) -> Mapping[str, Wish]:
+    """By the name of the knob. `pinned` are the CPUs that workers are bound to, where they are bound."""
+    return {name: _resolved(_wish(settings, name), pinned, kernel) for name in KNOBS}
+
+
+def _wish(settings: TuningSettings, name: str) -> Wish:
+    given = getattr(settings, name)
+    if given == KEEP:
+        return Wish(None, f"[tuning] {name}", reason="it is left as it is ([tuning])")
+    if given != OF_PRESET:
+        text = format_cpus(given) if isinstance(given, frozenset) else str(given)
+        return Wish(text, f"[tuning] {name}", at_least=given == AWAY, explicit=True)
+    preset = Preset(settings.preset)
+    if (found := PRESETS[preset].get(name)) is None:
+        return Wish(None, f"preset {preset}", reason=f"the preset {preset} leaves it as it is")
+    return Wish(found[0], f"preset {preset}", at_least=found[1])
+
+
+def _resolved(wish: Wish, pinned: frozenset[int], kernel: KernelFiles) -> Wish:
+    """With the CPUs that interrupts shall go to."""
+    if wish.value != AWAY:
+        return wish
+    if not pinned:
+        return Wish(None, wish.source, reason="no worker is bound to certain CPUs ([swarm] cpus)")
+    try:
+        rest = parse_cpus(kernel.read(_ONLINE).strip()) - pinned
+    except (OSError, ValueError):
+        return Wish(None, wish.source, reason="the system does not say which CPUs it has")
+    if not rest:
+        return Wish(None, wish.source, reason="workers are bound to all CPUs: none is left for interrupts")
+    return Wish(format_cpus(rest), wish.source, at_least=True, explicit=wish.explicit)

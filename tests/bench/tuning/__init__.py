@@ -1,0 +1,159 @@
+"""What each knob of the tuning is worth: the same documents converted with it and without, in turns.
+
+A block is four turns: off, on, on, off. Each turn has fresh workers, one for each CPU, forked from a zygote as the daemon's
+are. A figure is the median over the blocks of (time with the knob by time without it), so below 1 is faster, with its
+95 % confidence interval (bootstrap). The A/A lines do the same on both sides: they are the noise, and an interval has to
+be farther from 1 than their medians, and than 0.5 %, to count. As root the knobs of the system are set, too, as
+`ndfd tune apply` does it, and put back whatever happens; after a SIGKILL, `ndfd tune revert` puts them back.
+
+Exit status: 0; 1 when the preset safe or throughput holds a knob that was measured and is no gain; 130 after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform as host
+import signal
+import sys
+import time
+from typing import Any, NoReturn
+
+from ndfd import platform
+from ndfd.config.places import default_tuning_journal
+from ndfd.platform import KernelFiles
+from tests.bench.report import progress
+from tests.bench.tuning.figures import Block, Worth
+from tests.bench.tuning.report import Held, Result, floor_of, held, table
+from tests.bench.tuning.system_knobs import SystemKnobs, Unsettable, unmeasurable
+from tests.bench.tuning.trials import CHECK, NOT_TRIED, TRIALS, Trial
+from tests.bench.tuning.work import Work, corpus_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `scripts/bench tuning` beyond the shared ones."""
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="KNOB", help="this knob, and the A/A lines; repeatable"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=12, metavar="N", help="blocks of each knob (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--turn",
+        type=float,
+        default=0.15,
+        metavar="SECONDS",
+        help="CPU time of a worker in a turn (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="workers at once (default: the CPUs, %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures and prints."""
+    trials = chosen(arguments.only)
+    signal.signal(signal.SIGTERM, _terminated)
+    begun, load = time.monotonic(), os.getloadavg()
+    try:
+        with SystemKnobs(KernelFiles(), default_tuning_journal()) as system, Work(arguments.workers, system) as work:
+            work.choose(corpus_folder(arguments.corpus), arguments.documents, arguments.turn)
+            results = measured(trials, arguments.rounds, work, system)
+    except KeyboardInterrupt:
+        print("scripts/bench: stopped; what was set is put back", file=sys.stderr)
+        return 130
+    kept = held(results, arguments.workers, platform.process.limits(), platform.process.topology())
+    machine = {
+        "kernel": host.release(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "load": [load[0], os.getloadavg()[0]],
+        "documents": len(work.paths),
+        "turn_cpu_s": work.cpu_s,
+        "workers": arguments.workers,
+        "rounds": arguments.rounds,
+        "floor": floor_of(results),
+        "seconds": time.monotonic() - begun,
+    }
+    print(_as_json(machine, results, kept) if arguments.json else "\n".join(_lines(machine, results, kept)))
+    return int(any(each.wrong for each in kept))
+
+
+def chosen(only: list[str]) -> list[Trial]:
+    """Of all trials those of the knobs that are asked for, always with the checks; SystemExit for what there is not."""
+    known = {trial.knob for trial in TRIALS}
+    if unknown := set(only) - known:
+        why = "; ".join(f"{knob}: {NOT_TRIED.get(knob, 'there is no such knob')}" for knob in sorted(unknown))
+        raise SystemExit(f"scripts/bench: {why}. There are: {', '.join(sorted(known))}")
+    return [trial for trial in TRIALS if not only or trial.knob in (CHECK, *only)]
+
+
+def measured(trials: list[Trial], rounds: int, work: Work, system: SystemKnobs) -> list[Result]:
+    """The trials one after the other; the blocks of the checks are spread over the whole time, as the noise is."""
+    kernel = KernelFiles()
+    checks = [trial for trial in trials if trial.knob == CHECK]
+    others = [trial for trial in trials if trial.knob != CHECK]
+    blocks: dict[str, list[Block]] = {trial.name: [] for trial in trials}
+    reasons: dict[str, str] = {}
+    turns = [trial for trial in others for _ in range(rounds)]
+    every = max(1, len(turns) // rounds)
+    begun = time.monotonic()
+    for place, trial in enumerate(turns or [None] * rounds):  # type: ignore[list-item]
+        if place % every == 0:
+            for check in checks:
+                blocks[check.name].append(work.block(check))
+        if trial is not None and trial.name not in reasons:
+            try:
+                blocks[trial.name].append(_block(kernel, trial, work))
+            except Unsettable as why:
+                reasons[trial.name] = str(why)
+        if trial is not None and (place + 1) % rounds == 0 and (trial.root and os.geteuid() == 0):
+            # So that each is measured on the system as it was.
+            system.put_back(*{knob for knob, _ in (*trial.off.system, *trial.on.system)})
+        done = f"{trial.name if trial else CHECK}, {time.monotonic() - begun:.0f} s"
+        progress(place + 1, len(turns) or rounds, done)
+    return [_result(trial, blocks[trial.name], reasons.get(trial.name, "")) for trial in trials]
+
+
+def _block(kernel: KernelFiles, trial: Trial, work: Work) -> Block:
+    if trial.root:
+        if os.geteuid() != 0:
+            raise Unsettable("only root may set it")
+        if reason := unmeasurable(kernel, trial.knob):
+            raise Unsettable(reason)
+    return work.block(trial)
+
+
+def _result(trial: Trial, blocks: list[Block], reason: str) -> Result:
+    if reason or not blocks:
+        return Result(trial, reason=reason)
+    return Result(trial, Worth.of(blocks), len(blocks))
+
+
+def _lines(machine: dict[str, Any], results: list[Result], kept: list[Held]) -> list[str]:
+    return [
+        table(results),
+        "",
+        "{documents} documents, {turn_cpu_s:.2f} s of CPU for each of {workers} workers in a turn, {rounds} blocks of "
+        "4 turns; {seconds:.0f} s in all.".format(**machine),
+        "Linux {kernel}, {cpus} CPUs, load {load[0]:.1f} before and {load[1]:.1f} after. An interval counts that is "
+        "{floor.wall:.1%} (time) or {floor.cpu:.1%} (CPU time) from 1.".format(**machine),
+        "",
+        *(f"{'WRONG' if each.wrong else 'fine '}  {each}" for each in kept),
+    ]
+
+
+def _as_json(machine: dict[str, Any], results: list[Result], kept: list[Held]) -> str:
+    machine = {**machine, "floor": machine["floor"]._asdict()}
+    figures = [result.as_json(floor_of(results)) for result in results]
+    presets = [{**each._asdict(), "wrong": each.wrong} for each in kept]
+    return json.dumps({"machine": machine, "trials": figures, "presets": presets}, indent=1)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
