@@ -1,18 +1,18 @@
-"""The command line of scripts/bench: `extract`, `profile`, `corpus`, `swarm`, `jobs`, `tuning` and `config`."""
+"""The command line of scripts/bench: one module for each command."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from tests.bench import config, corpus, extract, jobs, profile, swarm, tuning
+from tests.bench import config, corpus, extract, jobs, profile, swarm, tuning, variants
 from tests.bench.selection import default_corpus
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for module in (extract, profile, corpus, swarm, tuning):
+    for module in (extract, profile, corpus, variants, swarm, tuning):
         summary = (module.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=summary, description=module.__doc__)
         command.add_argument(
