@@ -41,6 +41,8 @@ FOREIGN: Mapping[str, str] = {
     "transparent_hugepages": "[always] madvise never",
     "transparent_hugepage_defrag": "always defer defer+madvise madvise [never]",
     "overcommit_memory": "2",
+    "rmem_max": "77777",
+    "wmem_max": "77777",
     "cpu_energy_preference": "power",
     "cpu_governor": "schedutil",
     "irq_affinity": "3",

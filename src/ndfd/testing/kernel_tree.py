@@ -13,7 +13,7 @@ from ndfd.testing.kernel_files import ChoiceFile, CpuListFile, KernelFile, Numbe
 _CPUS = range(4)
 _THP = "/sys/kernel/mm/transparent_hugepage"
 _POLICY = "/sys/devices/system/cpu/cpufreq/policy"
-_GOVERNORS = ("performance", "powersave")
+_GOVERNORS = ("performance", "powersave", "schedutil")
 _PREFERENCES = ("default", "performance", "balance_performance", "balance_power", "power")
 _VM, _NET, _INOTIFY = "/proc/sys/vm", "/proc/sys/net/core", "/proc/sys/fs/inotify"
 
