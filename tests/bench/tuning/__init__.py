@@ -1,10 +1,10 @@
 """What each knob of the tuning is worth: the same documents converted with it and without, in turns.
 
-A block is four turns: off, on, on, off. Each turn has fresh workers, one for each CPU, forked from a zygote as the daemon's
-are. A figure is the median over the blocks of (time with the knob by time without it), so below 1 is faster, with its
-95 % confidence interval (bootstrap). The A/A lines do the same on both sides: they are the noise, and an interval has to
-be farther from 1 than their medians, and than 0.5 %, to count. As root the knobs of the system are set, too, as
-`ndfd tune apply` does it, and put back whatever happens; after a SIGKILL, `ndfd tune revert` puts them back.
+A block is four turns: off, on, on, off. Each turn has fresh workers, one for each CPU, forked from a zygote as the
+daemon's are. A figure is the median over the blocks of (time with the knob by time without it), so below 1 is faster,
+with its 95 % confidence interval (bootstrap). The A/A lines do the same on both sides: they are the noise, and a whole
+interval has to be farther from 1 than their medians, and than 0.5 %, to count. As root the knobs of the system are set,
+too, as `ndfd tune apply` does it, and put back whatever happens; after a SIGKILL, `ndfd tune revert` puts them back.
 
 Exit status: 0; 1 when the preset safe or throughput holds a knob that was measured and is no gain; 130 after Ctrl-C.
 """
@@ -100,23 +100,24 @@ def measured(trials: list[Trial], rounds: int, work: Work, system: SystemKnobs) 
     others = [trial for trial in trials if trial.knob != CHECK]
     blocks: dict[str, list[Block]] = {trial.name: [] for trial in trials}
     reasons: dict[str, str] = {}
-    turns = [trial for trial in others for _ in range(rounds)]
-    every = max(1, len(turns) // rounds)
     begun = time.monotonic()
-    for place, trial in enumerate(turns or [None] * rounds):  # type: ignore[list-item]
-        if place % every == 0:
+    for number in range(total := max(1, len(others)) * rounds):
+        if number % (total // rounds) == 0:
             for check in checks:
                 blocks[check.name].append(work.block(check))
-        if trial is not None and trial.name not in reasons:
-            try:
-                blocks[trial.name].append(_block(kernel, trial, work))
-            except Unsettable as why:
-                reasons[trial.name] = str(why)
-        if trial is not None and (place + 1) % rounds == 0 and (trial.root and os.geteuid() == 0):
-            # So that each is measured on the system as it was.
-            system.put_back(*{knob for knob, _ in (*trial.off.system, *trial.on.system)})
-        done = f"{trial.name if trial else CHECK}, {time.monotonic() - begun:.0f} s"
-        progress(place + 1, len(turns) or rounds, done)
+        name = CHECK
+        if others:
+            trial = others[number // rounds]
+            name = trial.name
+            if name not in reasons:
+                try:
+                    blocks[name].append(_block(kernel, trial, work))
+                except Unsettable as why:
+                    reasons[name] = str(why)
+            if (number + 1) % rounds == 0:
+                # So that each is measured on the system as it was.
+                system.put_back()
+        progress(number + 1, total, f"{name}, {time.monotonic() - begun:.0f} s")
     return [_result(trial, blocks[trial.name], reasons.get(trial.name, "")) for trial in trials]
 
 

@@ -60,8 +60,8 @@ def _own(name: str, value: str, *, off: str | None = None, note: str = "") -> Tr
 
 
 def _system(name: str, off: str, on: str, note: str = "", buffer: str = "mapped") -> Trial:
-    sides = (Side(system=((name, value),), buffer=buffer) for value in (off, on))
-    return Trial(f"{name} {off} -> {on}", name, *sides, on, note)
+    without, having = (Side(system=((name, value),), buffer=buffer) for value in (off, on))
+    return Trial(f"{name} {off} -> {on}", name, without, having, on, note)
 
 
 _NOT_ON_THE_WAY = "not on the way of a conversion"
