@@ -2,9 +2,10 @@
 
 A block is four turns: off, on, on, off. Each turn has fresh workers, one for each CPU, forked from a zygote as the
 daemon's are. A figure is the median over the blocks of (time with the knob by time without it), so below 1 is faster,
-with its 95 % confidence interval (bootstrap). The A/A lines do the same on both sides: they are the noise, and a whole
-interval has to be farther from 1 than their medians, and than 0.5 %, to count. As root the knobs of the system are set,
-too, as `ndfd tune apply` does it, and put back whatever happens; after a SIGKILL, `ndfd tune revert` puts them back.
+with its 95 % confidence interval (bootstrap). The A/A lines do the same on both sides, and some knobs have no part in
+a conversion: what they show is noise, and a whole interval has to be farther from 1 than any median of theirs, and than
+0.5 %, to count. As root the knobs of the system are set, too, as `ndfd tune apply` does it, and put back whatever
+happens; after a SIGKILL, `ndfd tune revert` puts them back.
 
 Exit status: 0; 1 when the preset safe or throughput holds a knob that was measured and is no gain; 130 after Ctrl-C.
 """
@@ -24,7 +25,7 @@ from ndfd import platform
 from ndfd.config.places import default_tuning_journal
 from ndfd.platform import KernelFiles
 from tests.bench.report import progress
-from tests.bench.tuning.figures import Block, Worth
+from tests.bench.tuning.figures import BLOCKS_MIN, Block, Worth
 from tests.bench.tuning.report import Held, Result, floor_of, held, table
 from tests.bench.tuning.system_knobs import SystemKnobs, Unsettable, unmeasurable
 from tests.bench.tuning.trials import CHECK, NOT_TRIED, TRIALS, Trial
@@ -37,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", action="append", default=[], metavar="KNOB", help="this knob, and the A/A lines; repeatable"
     )
     parser.add_argument(
-        "--rounds", type=int, default=12, metavar="N", help="blocks of each knob (default: %(default)s)"
+        "--rounds", type=_rounds, default=10, metavar="N", help="blocks of each knob (default: %(default)s)"
     )
     parser.add_argument(
         "--turn",
         type=float,
-        default=0.15,
+        default=0.25,
         metavar="SECONDS",
         help="CPU time of a worker in a turn (default: %(default)s)",
     )
@@ -154,6 +155,12 @@ def _as_json(machine: dict[str, Any], results: list[Result], kept: list[Held]) -
     figures = [result.as_json(floor_of(results)) for result in results]
     presets = [{**each._asdict(), "wrong": each.wrong} for each in kept]
     return json.dumps({"machine": machine, "trials": figures, "presets": presets}, indent=1)
+
+
+def _rounds(text: str) -> int:
+    if (rounds := int(text)) < BLOCKS_MIN:
+        raise argparse.ArgumentTypeError(f"{BLOCKS_MIN} at least: fewer give no 95 % interval of a median")
+    return rounds
 
 
 def _terminated(number: int, frame: object) -> NoReturn:

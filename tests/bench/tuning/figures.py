@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 #: Less than that is nothing that anybody would set a knob for.
 LEAST_WORTH = 0.005
 
+#: Fewer give no 95 % interval of a median: one in 32 of five readings are all on one side of it.
+BLOCKS_MIN = 6
+
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
 
@@ -83,7 +86,7 @@ class Worth(NamedTuple):
 
     @classmethod
     def of(cls, blocks: Sequence[Block]) -> Worth:
-        """Of at least one block."""
+        """Of at least `BLOCKS_MIN` blocks."""
         return cls(effect([block.wall for block in blocks]), effect([block.cpu for block in blocks]))
 
     def verdict(self, floor: Floor) -> Verdict:

@@ -55,7 +55,7 @@ class Work:
         good = sorted((cost, path) for path, cost in zip(found, costs, strict=True) if cost is not None)
         if not good:
             raise SystemExit(f"scripts/bench: no document of {folder} can be converted")
-        fitting = [(cost, path) for cost, path in good if cost <= budget_s / 2] or good[:1]
+        fitting = [(cost, path) for cost, path in good if cost <= budget_s] or good[:1]
         # From both ends by turns: small ones and large ones.
         while fitting and (not self.paths or self.cpu_s + fitting[0][0] <= budget_s):
             cost, path = fitting.pop(-1 if len(self.paths) % 2 and self.cpu_s + fitting[-1][0] <= budget_s else 0)
