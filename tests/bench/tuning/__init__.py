@@ -1,10 +1,11 @@
 """What each knob of the tuning is worth: the same documents converted with it and without, in turns.
 
-A block is four turns: off, on, on, off. Each turn has fresh workers, one for each CPU, forked from a zygote as the daemon's
-are. A figure is the median over the blocks of (time with the knob by time without it), so below 1 is faster, with its
-95 % confidence interval (bootstrap). The A/A lines do the same on both sides: they are the noise, and an interval has to
-be farther from 1 than their medians, and than 0.5 %, to count. As root the knobs of the system are set, too, as
-`ndfd tune apply` does it, and put back whatever happens; after a SIGKILL, `ndfd tune revert` puts them back.
+A block is four turns: off, on, on, off. Each turn has fresh workers, one for each CPU, forked from a zygote as the
+daemon's are. A figure is the median over the blocks of (time with the knob by time without it), so below 1 is faster,
+with its 95 % confidence interval (bootstrap). The A/A lines do the same on both sides, and some knobs have no part in
+a conversion: what they show is noise, and a whole interval has to be farther from 1 than any median of theirs, and than
+0.5 %, to count. As root the knobs of the system are set, too, as `ndfd tune apply` does it, and put back whatever
+happens; after a SIGKILL, `ndfd tune revert` puts them back.
 
 Exit status: 0; 1 when the preset safe or throughput holds a knob that was measured and is no gain; 130 after Ctrl-C.
 """
@@ -24,7 +25,7 @@ from ndfd import platform
 from ndfd.config.places import default_tuning_journal
 from ndfd.platform import KernelFiles
 from tests.bench.report import progress
-from tests.bench.tuning.figures import Block, Worth
+from tests.bench.tuning.figures import BLOCKS_MIN, Block, Worth
 from tests.bench.tuning.report import Held, Result, floor_of, held, table
 from tests.bench.tuning.system_knobs import SystemKnobs, Unsettable, unmeasurable
 from tests.bench.tuning.trials import CHECK, NOT_TRIED, TRIALS, Trial
@@ -37,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", action="append", default=[], metavar="KNOB", help="this knob, and the A/A lines; repeatable"
     )
     parser.add_argument(
-        "--rounds", type=int, default=12, metavar="N", help="blocks of each knob (default: %(default)s)"
+        "--rounds", type=_rounds, default=10, metavar="N", help="blocks of each knob (default: %(default)s)"
     )
     parser.add_argument(
         "--turn",
         type=float,
-        default=0.15,
+        default=0.25,
         metavar="SECONDS",
         help="CPU time of a worker in a turn (default: %(default)s)",
     )
@@ -100,23 +101,24 @@ def measured(trials: list[Trial], rounds: int, work: Work, system: SystemKnobs) 
     others = [trial for trial in trials if trial.knob != CHECK]
     blocks: dict[str, list[Block]] = {trial.name: [] for trial in trials}
     reasons: dict[str, str] = {}
-    turns = [trial for trial in others for _ in range(rounds)]
-    every = max(1, len(turns) // rounds)
     begun = time.monotonic()
-    for place, trial in enumerate(turns or [None] * rounds):  # type: ignore[list-item]
-        if place % every == 0:
+    for number in range(total := max(1, len(others)) * rounds):
+        if number % (total // rounds) == 0:
             for check in checks:
                 blocks[check.name].append(work.block(check))
-        if trial is not None and trial.name not in reasons:
-            try:
-                blocks[trial.name].append(_block(kernel, trial, work))
-            except Unsettable as why:
-                reasons[trial.name] = str(why)
-        if trial is not None and (place + 1) % rounds == 0 and (trial.root and os.geteuid() == 0):
-            # So that each is measured on the system as it was.
-            system.put_back(*{knob for knob, _ in (*trial.off.system, *trial.on.system)})
-        done = f"{trial.name if trial else CHECK}, {time.monotonic() - begun:.0f} s"
-        progress(place + 1, len(turns) or rounds, done)
+        name = CHECK
+        if others:
+            trial = others[number // rounds]
+            name = trial.name
+            if name not in reasons:
+                try:
+                    blocks[name].append(_block(kernel, trial, work))
+                except Unsettable as why:
+                    reasons[name] = str(why)
+            if (number + 1) % rounds == 0:
+                # So that each is measured on the system as it was.
+                system.put_back()
+        progress(number + 1, total, f"{name}, {time.monotonic() - begun:.0f} s")
     return [_result(trial, blocks[trial.name], reasons.get(trial.name, "")) for trial in trials]
 
 
@@ -153,6 +155,12 @@ def _as_json(machine: dict[str, Any], results: list[Result], kept: list[Held]) -
     figures = [result.as_json(floor_of(results)) for result in results]
     presets = [{**each._asdict(), "wrong": each.wrong} for each in kept]
     return json.dumps({"machine": machine, "trials": figures, "presets": presets}, indent=1)
+
+
+def _rounds(text: str) -> int:
+    if (rounds := int(text)) < BLOCKS_MIN:
+        raise argparse.ArgumentTypeError(f"{BLOCKS_MIN} at least: fewer give no 95 % interval of a median")
+    return rounds
 
 
 def _terminated(number: int, frame: object) -> NoReturn:

@@ -128,14 +128,14 @@ def _held(path: str, buffer: str) -> Iterator[mmap.mmap | memoryview]:
                 yield mapped
             return
         size = os.fstat(fd).st_size
-        with _huge(-(-size // _HUGE_BYTES) * _HUGE_BYTES, buffer) as copy, memoryview(copy) as view:
-            with view[:size] as document:
-                os.preadv(fd, [document], 0)
-                if buffer == "collapse":
-                    # Not where the kernel has no page of that size to give.
-                    with contextlib.suppress(OSError):
-                        copy.madvise(_MADV_COLLAPSE)
-                yield document
+        room = -(-size // _HUGE_BYTES) * _HUGE_BYTES
+        with _huge(room, buffer) as copy, memoryview(copy) as view, view[:size] as document:
+            os.preadv(fd, [document], 0)
+            if buffer == "collapse":
+                # Not where the kernel has no page of that size to give.
+                with contextlib.suppress(OSError):
+                    copy.madvise(_MADV_COLLAPSE)
+            yield document
     finally:
         os.close(fd)
 

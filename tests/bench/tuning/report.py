@@ -34,8 +34,8 @@ class Result(NamedTuple):
 
 
 def floor_of(results: Iterable[Result]) -> Floor:
-    """How far from 1 an interval has to be, after what the checks have shown."""
-    return noise_floor(result.worth for result in results if result.trial.knob == CHECK and result.worth is not None)
+    """How far from 1 an interval has to be, after what has shown nothing but noise."""
+    return noise_floor(result.worth for result in results if result.trial.control and result.worth is not None)
 
 
 def table(results: Sequence[Result]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ndfd.model.tuning import FINE, KnobState, Preset, Wish
+from ndfd.model.tuning import FINE, Preset, Wish
 from ndfd.platform import KernelFiles
 from ndfd.tuning.apply import apply
 from ndfd.tuning.catalogue import KNOBS
@@ -19,7 +19,7 @@ from ndfd.tuning.revert import revert
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Unsettable(Exception):  # noqa: N818 - an outcome, no mistake
+class Unsettable(Exception):
     """The knob cannot be set here: its message says why."""
 
 
@@ -43,7 +43,7 @@ class SystemKnobs:
             # A second Ctrl-C would leave the system half put back.
             before = {number: signal.signal(number, signal.SIG_IGN) for number in _ENDS}
             try:
-                self.put_back(*self._values)
+                self.put_back()
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)
@@ -63,15 +63,15 @@ class SystemKnobs:
                 if state.outcome not in FINE:
                     raise Unsettable(f"{state.outcome}: {state.reason}")
 
-    def put_back(self, *knobs: str) -> tuple[KnobState, ...]:
-        """As `ndfd tune revert --only KNOB`; SystemExit, with what is to be done, when that is not possible."""
+    def put_back(self) -> None:
+        """All, as `ndfd tune revert`; SystemExit, with what is to be done, when that is not possible."""
+        if not self._values:
+            return
         with Journal(self._path, self._boot, time.time) as journal:
-            states = revert(self._kernel, journal, knobs).knobs
-        for knob in knobs:
-            self._values.pop(knob, None)
+            states = revert(self._kernel, journal, tuple(self._values)).knobs
+        self._values.clear()
         if bad := [f"{state.label} ({state.outcome}: {state.reason})" for state in states if not state.fine]:
             raise SystemExit(f"scripts/bench: not put back: {', '.join(bad)}; see `ndfd tune status` and `revert`")
-        return states
 
     def _is_tuned(self, knob: str) -> bool:
         changes = read_changes(self._path, self._boot).values()

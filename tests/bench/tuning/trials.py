@@ -44,6 +44,11 @@ class Trial:
     note: str = ""
 
     @property
+    def control(self) -> bool:
+        """Whether what it shows is noise, as both sides do the same, or what differs has no part in a conversion."""
+        return self.knob == CHECK or self.note == NOT_ON_THE_WAY
+
+    @property
     def root(self) -> bool:
         """Whether only root can try it."""
         return bool(self.off.system or self.on.system)
@@ -51,6 +56,7 @@ class Trial:
 
 #: The same on both sides: what they differ by is noise.
 CHECK = "A/A"
+NOT_ON_THE_WAY = "not on the way of a conversion"
 
 
 def _own(name: str, value: str, *, off: str | None = None, note: str = "") -> Trial:
@@ -60,11 +66,9 @@ def _own(name: str, value: str, *, off: str | None = None, note: str = "") -> Tr
 
 
 def _system(name: str, off: str, on: str, note: str = "", buffer: str = "mapped") -> Trial:
-    sides = (Side(system=((name, value),), buffer=buffer) for value in (off, on))
-    return Trial(f"{name} {off} -> {on}", name, *sides, on, note)
+    without, having = (Side(system=((name, value),), buffer=buffer) for value in (off, on))
+    return Trial(f"{name} {off} -> {on}", name, without, having, on, note)
 
-
-_NOT_ON_THE_WAY = "not on the way of a conversion"
 
 #: In the order in which they are tried.
 TRIALS: tuple[Trial, ...] = (
@@ -92,10 +96,10 @@ TRIALS: tuple[Trial, ...] = (
     _system("swappiness", "60", "10"),
     _system("max_map_count", "65530", "1048576"),
     _system("zone_reclaim_mode", "1", "0"),
-    _system("somaxconn", "128", "65535", _NOT_ON_THE_WAY),
-    _system("rmem_max", "212992", "16777216", _NOT_ON_THE_WAY),
-    _system("wmem_max", "212992", "16777216", _NOT_ON_THE_WAY),
-    _system("inotify_max_user_watches", "65536", "1048576", _NOT_ON_THE_WAY),
+    _system("somaxconn", "128", "65535", NOT_ON_THE_WAY),
+    _system("rmem_max", "212992", "16777216", NOT_ON_THE_WAY),
+    _system("wmem_max", "212992", "16777216", NOT_ON_THE_WAY),
+    _system("inotify_max_user_watches", "65536", "1048576", NOT_ON_THE_WAY),
     _system("cpu_energy_preference", "balance_performance", "performance"),
     _system("cpu_governor", "powersave", "performance"),
 )
@@ -108,6 +112,6 @@ NOT_TRIED = {
     "autogroup": "as nice, between sessions",
     "memory_policy": "needs two memory nodes",
     "irq_affinity": "needs CPUs that workers are bound to, which is no gain by itself",
-    "inotify_max_user_instances": _NOT_ON_THE_WAY,
-    "inotify_max_queued_events": _NOT_ON_THE_WAY,
+    "inotify_max_user_instances": NOT_ON_THE_WAY,
+    "inotify_max_queued_events": NOT_ON_THE_WAY,
 }

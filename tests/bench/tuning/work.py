@@ -50,12 +50,12 @@ class Work:
         """Of a folder's documents, evenly chosen, as many as a worker converts in that CPU time, and at least one."""
         found = [str(sample.path) for sample in samples(folder, count or _LOOKED_AT, NOT_FOR_SPEED)]
         # The first time, what was not used before is loaded.
-        for _ in range(2):
-            costs = self._zygote(Side()).ask(what="costs", paths=found)["cpu_s"]
+        self._zygote(Side()).ask(what="costs", paths=found)
+        costs = self._zygote(Side()).ask(what="costs", paths=found)["cpu_s"]
         good = sorted((cost, path) for path, cost in zip(found, costs, strict=True) if cost is not None)
         if not good:
             raise SystemExit(f"scripts/bench: no document of {folder} can be converted")
-        fitting = [(cost, path) for cost, path in good if cost <= budget_s / 2] or good[:1]
+        fitting = [(cost, path) for cost, path in good if cost <= budget_s] or good[:1]
         # From both ends by turns: small ones and large ones.
         while fitting and (not self.paths or self.cpu_s + fitting[0][0] <= budget_s):
             cost, path = fitting.pop(-1 if len(self.paths) % 2 and self.cpu_s + fitting[-1][0] <= budget_s else 0)
