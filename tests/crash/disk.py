@@ -64,6 +64,7 @@ class LosableDisk:
         self._folder = Path()
         #: Where it is mounted.
         self.path = Path()
+        self._loop = ""
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="ndfd-crash-"))
@@ -106,7 +107,10 @@ class LosableDisk:
         return self._folder / "image"
 
     def _mount(self) -> None:
-        _do("mount", "-o", "loop", str(self._image), str(self.path))
+        # A device of its own each time: another mount namespace (a container that was started meanwhile) may still hold
+        # the file system without power, and mount(8) would find the device of it.
+        self._loop = _do("losetup", "--find", "--show", str(self._image)).strip()
+        _do("mount", self._loop, str(self.path))
         self.path.chmod(0o755)
 
     def _unmount(self) -> None:
@@ -115,6 +119,7 @@ class LosableDisk:
         while True:
             try:
                 _do("umount", str(self.path))
+                _do("losetup", "--detach", self._loop)
                 return
             except OSError:
                 if time.monotonic() > until:
@@ -122,8 +127,9 @@ class LosableDisk:
                 time.sleep(0.005)
 
 
-def _do(*command: str) -> None:
-    """OSError with what the program said."""
+def _do(*command: str) -> str:
+    """What the program said; OSError with its complaint."""
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(f"{' '.join(command[:2])}: {done.stderr.strip() or f'status {done.returncode}'}")
+    return done.stdout

@@ -96,13 +96,13 @@ class Desk:
         data = os.pread(document_fd, 1 << 20, 0)
         os.close(document_fd)
         if data in self.faults:
-            await self.store.end(job.id, job.attempts, Ending(JobEvent.FAILED, self.faults[data]))
+            await self.store.end(job, Ending(JobEvent.FAILED, self.faults[data]))
             return
         result = result_of(data)
         fd = platform.sealed_memfd("result", result)
         try:
             report = ConversionReport(1, 0, 0, OutputFormat.MARKDOWN.media_type, len(result), 0.0, 0)
-            await self.store.succeed(job.id, job.attempts, fd, report)
+            await self.store.succeed(job, fd, report)
         finally:
             os.close(fd)
 

@@ -12,9 +12,11 @@ import pytest
 from ndfd.dispatch import delivery_lane
 from ndfd.dispatch.deliveries import Deliveries
 from ndfd.dispatch.hooks import Hook, ResultFolder, Webhook
+from ndfd.dispatch.web_delivery import WebDelivery
 from ndfd.model.conversion import ConvertOptions, OutputFormat
 from ndfd.model.job_states import FINAL, JobState
 from ndfd.model.jobs import Job, JobFault, JobOptions
+from ndfd.store import Delivery
 from tests.deliveries.conftest import Desk, ended, job_until, opened, result_of, until
 from tests.deliveries.receiver import Receiver, receiver, reply
 
@@ -105,6 +107,29 @@ async def test_what_is_given_up_is_seen_on_its_job(state: Path, status: int, att
             job = await life.ended(await life.desk.submit_bytes(b"x"))
         assert job.deliveries_failed == 1
         assert len(there.received) == attempts
+
+
+async def test_one_that_fails_for_a_fault_of_ours_is_not_made_again_at_once(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+
+    async def broken(self: WebDelivery, delivery: Delivery) -> None:
+        nonlocal tried
+        tried += 1
+        raise ValueError(delivery.id)
+
+    monkeypatch.setattr(WebDelivery, "__call__", broken)
+    async with Life(state, {"a": web("http://127.0.0.1:9/")}) as life:
+        job = await life.desk.submit_bytes(b"one")
+        await job_until(life.store, job.id, lambda job: job.deliveries_due)
+
+        async def postponed() -> bool:
+            return bool((await life.store.delivery_moments())["a"] > life.store.now())
+
+        while not await postponed():
+            await asyncio.sleep(0.001)
+        assert tried == 1
 
 
 async def test_the_next_life_goes_on_where_one_has_ended(state: Path) -> None:

@@ -25,6 +25,11 @@ from ndfd.model.jobs import JobFault, JobQuery
 from ndfd.store import Store
 from tests.deliveries.conftest import Desk, opened, result_of, until
 
+ALICE = 54321
+as_root = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="only root gives files to others; links are followed elsewhere"
+)
+
 
 def a_watch(root: Path, *, on_success: str = "keep", recursive: bool = False, settle_s: float = 0.15) -> Watch:
     root.mkdir(exist_ok=True)
@@ -186,14 +191,15 @@ async def test_a_file_that_is_replaced_is_new_work(state: Path, tmp_path: Path) 
     assert (watch.output / "a.md").read_bytes() == result_of(b"one")
 
 
-async def test_a_burst_is_taken_in_whole(state: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [300, pytest.param(2000, marks=pytest.mark.slow)])
+async def test_a_burst_is_taken_in_whole(state: Path, tmp_path: Path, count: int) -> None:
     watch = a_watch(tmp_path / "in", on_success="delete")
     async with life(state, {"w": watch}) as scene:
-        for number in range(2000):
+        for number in range(count):
             (watch.path / f"{number}.pdf").write_bytes(b"%d" % number)
-        await scene.all_ended(2000)
-        assert len(scene.desk.taken) == 2000
-    assert contents(watch.output) == {f"{number}.md": result_of(b"%d" % number) for number in range(2000)}
+        await scene.all_ended(count)
+        assert len(scene.desk.taken) == count
+    assert contents(watch.output) == {f"{number}.md": result_of(b"%d" % number) for number in range(count)}
     assert [each.name for each in watch.path.iterdir()] == ["results"]
 
 
@@ -403,3 +409,60 @@ async def test_hooks_are_told_of_watched_documents_too_or_only_those_that_are_na
         await scene.all_ended(2)
     assert set(contents(tmp_path / "one")) == {"a.md"}
     assert set(contents(tmp_path / "other")) == {"a.md", "b.md"}
+
+
+@as_root
+async def test_a_user_cannot_have_a_file_of_somebody_else_converted(tmp_path: Path) -> None:
+    inbox = tmp_path / "in"
+    inbox.mkdir()
+    os.chown(inbox, ALICE, ALICE)
+    for name, owner, mode in (("root.pdf", 0, 0o600), ("open.pdf", 0, 0o644), ("own.pdf", ALICE, 0o600)):
+        (inbox / name).write_bytes(name.encode())
+        (inbox / name).chmod(mode)
+        os.chown(inbox / name, owner, owner)
+    async with life(tmp_path / "state", {"w": a_watch(inbox)}) as scene:
+        results = inbox / "results"
+        await until(lambda: {each.name for each in results.glob("*")} == {"root.pdf.error.txt", "open.md", "own.md"})
+        assert await scene.jobs() in (["open.pdf", "own.pdf"], ["own.pdf", "open.pdf"])
+        assert "belongs to user 0, and the folder to user" in (results / "root.pdf.error.txt").read_text()
+
+
+@as_root
+async def test_a_user_cannot_have_results_written_elsewhere(tmp_path: Path) -> None:
+    inbox, private = tmp_path / "in", tmp_path / "private"
+    inbox.mkdir()
+    private.mkdir(0o700)
+    (inbox / "results").symlink_to(private)
+    (inbox / "a.pdf").write_bytes(b"a")
+    for path in (inbox, inbox / "a.pdf", inbox / "results"):
+        os.chown(path, ALICE, ALICE, follow_symlinks=False)
+    async with life(tmp_path / "state", {"w": a_watch(inbox)}) as scene:
+
+        async def failed() -> bool:
+            page = await scene.store.list(JobQuery(), None)
+            return any(job.state in FINAL and job.deliveries_due for job in page.jobs)
+
+        while not await failed():
+            await asyncio.sleep(0.02)
+        while await scene.store.due_deliveries(scene.store.now(), 1):
+            await asyncio.sleep(0.02)
+        assert not list(private.iterdir())
+        # It waits, and comes when the link is gone.
+        assert await scene.store.delivery_moments()
+
+
+@as_root
+async def test_a_user_cannot_have_a_folder_of_somebody_else_watched(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    home, private = tmp_path / "home", tmp_path / "private"
+    home.mkdir()
+    private.mkdir(0o700)
+    (private / "secret.pdf").write_bytes(b"secret")
+    (home / "in").symlink_to(private)
+    for path in (home, home / "in"):
+        os.chown(path, ALICE, ALICE, follow_symlinks=False)
+    async with life(tmp_path / "state", {"w": a_watch(home / "in")}) as scene:
+        await until(lambda: "leads to a folder of user 0" in caplog.text)
+        assert await scene.jobs() == []
+    assert [each.name for each in private.iterdir()] == ["secret.pdf"]

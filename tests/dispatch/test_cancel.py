@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from ndfd.dispatch.loop import Loop
 from ndfd.errors import JobStateConflict, JobUnknown
 from ndfd.model.job_states import JobState
+from ndfd.store import Leased
 from tests.dispatch.fake_pools import Call
 from tests.dispatch.scene import run, scene, settle
 
@@ -115,6 +118,50 @@ def test_a_job_cancelled_while_its_lease_is_on_its_way_is_not_begun(
             assert it.pools.calls == []
 
     run(body())
+
+
+def test_a_job_cancelled_in_the_moment_in_which_it_begins_gets_no_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        async with scene(tmp_path, behaviour=None) as it:
+            begin = Loop._begin
+
+            def cancelled_at_once(self: Loop, leased: Leased) -> None:
+                begin(self, leased)
+                # As the store tells of it: before any task that was made just now has had its turn.
+                self.changed(msgspec.structs.replace(leased.job, state=JobState.CANCELLED))
+
+            monkeypatch.setattr(Loop, "_begin", cancelled_at_once)
+            await it.job("hello")
+            while it.store.totals().running == 0:
+                await asyncio.sleep(0)
+            await it.store.get(it.told[0].id, None)
+            await settle()
+            assert it.pools.calls == []
+
+    run(body())
+
+
+def test_a_job_cancelled_and_set_going_again_while_its_lease_is_on_its_way_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        async with scene(tmp_path, start=False) as it:
+            job = await it.job("hello")
+            lease = it.store.lease
+
+            async def late(ids: list[str]) -> object:
+                await it.service.cancel(job.id, 7)
+                await it.service.retry(job.id, 7)
+                return await lease(ids)
+
+            monkeypatch.setattr(it.store, "lease", late)
+            it.service.start()
+            while it.store.totals().jobs[JobState.SUCCEEDED] == 0:
+                await asyncio.sleep(0.001)
+
+    run(body(), limit_s=10)
 
 
 def test_a_cancelled_job_can_run_after_all(tmp_path: Path) -> None:

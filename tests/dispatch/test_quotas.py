@@ -33,6 +33,26 @@ def test_submissions_that_come_together_do_not_overshoot_the_quota(tmp_path: Pat
     run(body())
 
 
+def test_what_was_accepted_before_is_answered_though_there_is_no_room(tmp_path: Path) -> None:
+    async def body() -> None:
+        limits = replace(LIMITS, jobs_per_user_max=2)
+        async with scene(tmp_path, behaviour=None, rules=policy(admission=limits)) as it:
+            first, second = await it.job("first"), await it.job("second", key="a key")
+            for text, key, job in (("first", None, first), ("second", "a key", second), ("second", None, second)):
+                again = await it.submit(text, key=key)
+                assert (again.job.id, again.reused) == (job.id, True)
+            # Another user's, other work under the key, and a key that would have to be kept.
+            limits_of_all = replace(limits, jobs_max=2)
+            it.service.reconfigure(policy(admission=limits_of_all))
+            for text, uid, key in (("first", 8, None), ("third", 7, "a key"), ("second", 7, "another")):
+                with pytest.raises(QuotaExceeded):
+                    await it.submit(text, uid=uid, key=key)
+            counts = it.service.counts()
+            assert (counts.accepted, counts.reused, counts.refused) == (2, 3, 3)
+
+    run(body())
+
+
 def test_bytes_that_come_together_do_not_overshoot_either(tmp_path: Path) -> None:
     async def body() -> None:
         limits = replace(LIMITS, bytes_max=1000)
@@ -86,6 +106,7 @@ def test_a_full_disk_refuses_and_what_was_accepted_goes_on(tmp_path: Path) -> No
             with pytest.raises(StorageFull):
                 await it.job("another")
             assert it.service.counts().refused == 1
+            assert (await it.submit("hello")).reused
             assert (await it.ended(job))[0].state is JobState.SUCCEEDED
 
     run(body())

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from ndfd.model.job_states import JobState
 from tests.dispatch.fake_pools import Call
-from tests.dispatch.scene import run, scene
+from tests.dispatch.scene import run, scene, settle
 
 
 def test_what_runs_gets_the_grace_and_what_waits_stays_in_the_queue(tmp_path: Path) -> None:
@@ -56,6 +58,34 @@ def test_stopping_twice_is_stopping_once(tmp_path: Path) -> None:
         async with scene(tmp_path) as it:
             await it.service.stop(0)
             await it.service.stop(0)
+
+    run(body())
+
+
+def test_a_stop_that_is_cut_short_while_a_lease_is_under_way_is_followed_by_one_that_puts_the_job_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        async with scene(tmp_path, behaviour=None, start=False) as it:
+            job = await it.job("hello")
+            lease, asked, given = it.store.lease, asyncio.Event(), asyncio.Event()
+
+            async def slow(ids: list[str]) -> object:
+                asked.set()
+                await given.wait()
+                return await lease(ids)
+
+            monkeypatch.setattr(it.store, "lease", slow)
+            it.service.start()
+            await asked.wait()
+            stopping = asyncio.create_task(it.service.stop(30.0))
+            await settle()
+            stopping.cancel()
+            await asyncio.wait([stopping])
+            given.set()
+            await it.service.stop(0)
+            job = await it.store.get(job.id, None)
+            assert (job.state, job.attempts, job.interruptions) == (JobState.QUEUED, 0, 0)
 
     run(body())
 

@@ -90,7 +90,7 @@ def test_whoever_is_slow_misses_pages_and_never_the_end(tmp_path: Path) -> None:
     run(body())
 
 
-def test_a_watched_job_that_is_forgotten_is_watched_no_more(tmp_path: Path) -> None:
+def test_of_a_watched_job_that_is_forgotten_the_end_is_told_and_nothing_more(tmp_path: Path) -> None:
     async def body() -> None:
         async with scene(tmp_path, behaviour=None) as it:
             job = await it.job("hello")
@@ -98,7 +98,7 @@ def test_a_watched_job_that_is_forgotten_is_watched_no_more(tmp_path: Path) -> N
             await anext(changes)
             await it.service.cancel(job.id, 7)
             await it.service.forget(job.id, 7)
-            assert [each async for each in changes] == []
+            assert [each.state async for each in changes] == [JobState.CANCELLED]
 
     run(body())
 

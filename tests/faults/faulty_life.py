@@ -49,7 +49,7 @@ async def one(store: Store, number: int) -> None:
             os.close(leased.document_fd)
             done = descriptor(result(number))
             try:
-                if await store.succeed(job.id, leased.job.attempts, done, report(10)):
+                if await store.succeed(leased.job, done, report(10)):
                     say("succeeded", job.id, number)
             finally:
                 os.close(done)

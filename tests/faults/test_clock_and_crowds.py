@@ -50,7 +50,7 @@ def test_a_clock_that_is_set_back_a_day_changes_nothing(tmp_path: Path, wall: Wa
             postponed = await submitted(store, b"postponed")
             (leased,) = await store.lease([postponed.id])
             whole(leased.document_fd)
-            assert await store.end(postponed.id, 1, Ending(JobEvent.POSTPONED, failed(), store.now() + 60))
+            assert await store.end(leased.job, Ending(JobEvent.POSTPONED, failed(), store.now() + 60))
             before = store.now()
             wall.ahead_s = -DAY_S
             assert store.now() >= before
@@ -98,7 +98,7 @@ def test_a_clock_that_is_set_forward_and_back_again_ends_no_wait_for_ever(tmp_pa
             # The store's day is tomorrow: it goes on from there, at its pace.
             (leased,) = await store.lease([job.id])
             whole(leased.document_fd)
-            await store.end(job.id, 1, Ending(JobEvent.POSTPONED, failed(), store.now() + 0.05))
+            await store.end(leased.job, Ending(JobEvent.POSTPONED, failed(), store.now() + 0.05))
             due = await store.next_due()
             assert due is None or due - store.now() < 1
             while not await store.ready(store.now(), 10):
@@ -139,7 +139,7 @@ def test_thousands_of_jobs_are_queued_and_cancelled_and_nothing_is_left(tmp_path
                 assert {job.state for job in states} == {JobState.CANCELLED}
             assert await store.ready(store.now() + DAY_S, 10) == ()
             for leased in running:
-                assert not await store.end(leased.job.id, 1, Ending(JobEvent.FAILED, failed()))
+                assert not await store.end(leased.job, Ending(JobEvent.FAILED, failed()))
             assert store.load(0).jobs == store.load(0).bytes == 0
             assert set(changed) == {job.id for job in jobs}
             assert set(changed.values()) == {JobState.CANCELLED}

@@ -99,11 +99,11 @@ def test_a_full_disk_refuses_new_work_keeps_the_old_and_takes_new_work_when_ther
             result = os.memfd_create("result")
             os.write(result, b"r" * 500_000)
             with pytest.raises(StorageFull):
-                await store.succeed(first, 1, result, report(500_000))
+                await store.succeed(running.job, result, report(500_000))
             assert (await store.get(first, None)).state is JobState.RUNNING
             assert len((await store.list(JobQuery(limit=1000), None)).jobs) == len(accepted)
             disk.relieve()
-            assert await store.succeed(first, 1, result, report(500_000))
+            assert await store.succeed(running.job, result, report(500_000))
             os.close(result)
             late = await submitted(store, content(300_000))
             accepted[late.id] = content(300_000)

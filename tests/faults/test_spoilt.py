@@ -112,7 +112,9 @@ def test_a_database_that_is_spoilt_while_the_daemon_works_is_told_of_and_the_thr
 
 
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.7, 0.99])
-def test_a_damaged_log_leaves_a_sound_database_and_the_jobs_before_the_damage(tmp_path: Path, place: float) -> None:
+def test_a_damaged_log_leaves_a_sound_database_and_the_jobs_before_the_damage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: float
+) -> None:
     async def scenario() -> None:
         async with started(tmp_path / "state") as store:
             jobs = [await submitted(store, b"document %d" % number) for number in range(50)]
@@ -130,6 +132,37 @@ def test_a_damaged_log_leaves_a_sound_database_and_the_jobs_before_the_damage(tm
         there = [job.id in found for job in jobs]
         # No gap: what is lost is the end, which no SQLite can tell from what was never written.
         assert there == sorted(there, reverse=True)
+        # But for the very last transaction it is told, and no document is gone.
+        kept = {path.read_bytes() for path in (tmp_path / "crashed" / "spool").rglob("*") if path.is_file()}
+        if there.count(False) > 1:
+            assert "has lost jobs" in caplog.text
+            assert kept == {b"document %d" % number for number in range(50)}
+        else:
+            assert caplog.text == ""
+            assert len(kept) == there.count(True)
+        # What is put aside is nobody's any more, and the next life finds nothing amiss.
+        caplog.clear()
+        async with started(tmp_path / "crashed") as store:
+            assert len(await listed(store)) == there.count(True)
+        assert caplog.text == ""
+
+    asyncio.run(scenario())
+
+
+def test_an_older_database_beside_a_newer_spool_costs_no_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        state = tmp_path / "state"
+        async with started(state) as store:
+            await submitted(store, b"before")
+        shutil.copy(state / "jobs.db", tmp_path / "older.db")
+        count = 200
+        async with started(state) as store:
+            await asyncio.gather(*(submitted(store, b"%d" % number) for number in range(count)))
+        shutil.copy(tmp_path / "older.db", state / "jobs.db")
+        async with started(state) as store:
+            assert len(await listed(store)) == 1
+        assert "has lost jobs" in caplog.text
+        assert len(list((state / "spool" / "lost").iterdir())) == count
 
     asyncio.run(scenario())
 

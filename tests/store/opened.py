@@ -80,7 +80,7 @@ async def succeed(store: Store, job: Job, data: bytes = b"result") -> bool:
     """Leases the job and gives it a result."""
     (leased,) = await lease(store, job.id)
     with memory(data) as fd:
-        return await store.succeed(job.id, leased.job.attempts, fd, REPORT)
+        return await store.succeed(leased.job, fd, REPORT)
 
 
 async def result(store: Store, job: Job) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from ndfd.errors import JobStateConflict, KeyReused
 from ndfd.model.job_states import JobEvent, JobState
-from ndfd.model.jobs import JobFault, JobQuery, Submission
+from ndfd.model.jobs import Job, JobFault, JobQuery, Submission
 from ndfd.store import Ending, Keep, Store
 from ndfd.store.recovery import INTERRUPTIONS_MAX, tally
 from tests.store.opened import ALICE, BOB, REPORT, files, memory, new_job
@@ -49,6 +49,8 @@ class StoreMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="ndfd-store-"))
         self.runner = asyncio.Runner()
         self.expected: dict[str, Expected] = {}
+        #: Of each job, as each of its runs was leased.
+        self.leases: defaultdict[str, list[Job]] = defaultdict(list)
         self.open()
 
     def open(self) -> None:
@@ -102,17 +104,21 @@ class StoreMachine(RuleBasedStateMachine):
             it.state = JobState.RUNNING
             it.attempts += 1
             assert leased[0].job.attempts == it.attempts
+            self.leases[job].append(leased[0].job)
 
-    @rule(job=jobs, data=strategies.sampled_from([b"result", b"a"]), stale=strategies.booleans())
-    def succeed(self, job: str, data: bytes, stale: bool) -> None:
+    @rule(job=jobs, data=strategies.sampled_from([b"result", b"a"]), which=strategies.integers(0, 3))
+    def succeed(self, job: str, data: bytes, which: int) -> None:
+        """Of any run that the job ever had, the last one first."""
+        if which >= len(self.leases[job]):
+            return
         it = self.expected.get(job)
-        attempt = (0 if it is None else it.attempts) - stale
+        leased = self.leases[job][-1 - which]
 
         async def ended() -> bool:
             with memory(data) as fd:
-                return await self.store.succeed(job, attempt, fd, REPORT)
+                return await self.store.succeed(leased, fd, REPORT)
 
-        fits = it is not None and it.state is JobState.RUNNING and not stale
+        fits = it is not None and it.state is JobState.RUNNING and which == 0
         assert self.runner.run(ended()) == fits
         if it is not None and fits:
             it.state, it.result = JobState.SUCCEEDED, data
@@ -122,12 +128,15 @@ class StoreMachine(RuleBasedStateMachine):
         event=strategies.sampled_from([JobEvent.FAILED, JobEvent.QUARANTINED, JobEvent.POSTPONED]),
         fault=strategies.sampled_from([RETRYABLE, PERMANENT]),
         counts=strategies.booleans(),
+        which=strategies.integers(0, 3),
     )
-    def end(self, job: str, event: JobEvent, fault: JobFault, counts: bool) -> None:
+    def end(self, job: str, event: JobEvent, fault: JobFault, counts: bool, which: int) -> None:
+        if which >= len(self.leases[job]):
+            return
         it = self.expected.get(job)
-        attempt = 0 if it is None else it.attempts
-        fits = it is not None and it.state is JobState.RUNNING
-        assert self.runner.run(self.store.end(job, attempt, Ending(event, fault, None, counts))) == fits
+        leased = self.leases[job][-1 - which]
+        fits = it is not None and it.state is JobState.RUNNING and which == 0
+        assert self.runner.run(self.store.end(leased, Ending(event, fault, None, counts))) == fits
         if it is None or not fits:
             return
         it.attempts -= not counts

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import os
 import sqlite3
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,9 @@ from ndfd.model.job_states import JobState
 from ndfd.model.jobs import JobQuery
 from ndfd.platform import storage
 from ndfd.store import Store
+from ndfd.store.leases import LoseDocument
+from ndfd.store.submission import Submit
+from ndfd.store.work import Operation, Work
 from tests.store.opened import ALICE, files, lease, memory, new_job, opened, result, run, submit, succeed
 
 
@@ -235,6 +241,8 @@ def test_a_disk_that_fails_at_a_file_fails_its_job_and_nothing_is_left_of_it(
             job = (await submit(store, b"y" * size)).job
             await store.cancel(job.id, None)
             await store.forget(job.id, None)
+            # What was forgotten keeps its blocks for a moment.
+            store._spool.close()
             before = open_descriptors()
 
     before = 0
@@ -337,5 +345,103 @@ def test_many_waiting_jobs_are_cancelled_one_by_one(tmp_path: Path) -> None:
             assert store.load(ALICE) == store.load(5)
             assert await store.ready(store.now(), 10) == ()
             assert len(files(store)) == 1
+
+    run(body())
+
+
+def test_a_lease_that_cannot_be_given_gives_none_and_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            sound, damaged = [(await submit(store, data)).job for data in (b"sound", b"damaged")]
+            (path,) = (path for path in files(store) if path.read_bytes() == b"damaged")
+            spoil(path)
+            await lease(store)
+            before = open_descriptors()
+
+            def full(*_: object) -> None:
+                raise sqlite3.OperationalError("disk I/O error")
+
+            monkeypatch.setattr(LoseDocument, "apply", full)
+            with pytest.raises(StoreError, match="disk I/O error"):
+                await store.lease([sound.id, damaged.id])
+            # The other one's document may still be on its way.
+            while open_descriptors() != before:
+                await store.get(sound.id, None)
+
+    run(body())
+
+
+class Unsure(sqlite3.Connection):
+    """Of a commit the disk says that it failed, and its log has it all the same."""
+
+    #: Commits until then.
+    unsure_after = -1
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        cursor = super().execute(statement, *values)
+        if statement == "COMMIT" and Unsure.unsure_after >= 0:
+            Unsure.unsure_after -= 1
+            if Unsure.unsure_after < 0:
+                raise sqlite3.OperationalError("disk I/O error")
+        return cursor
+
+
+def test_a_lease_that_was_committed_though_the_disk_denied_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, factory=Unsure))
+
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            job = (await submit(store)).job
+            began, held = threading.Event(), threading.Event()
+
+            class Hold(Operation[None]):
+                def apply(self, work: Work) -> None:
+                    began.set()
+                    held.wait()
+
+            # Two in one transaction: when that fails as a whole, each is done again for itself.
+            async with asyncio.TaskGroup() as group:
+                group.create_task(store._perform(Hold()))
+                await asyncio.to_thread(began.wait)
+                leasing = group.create_task(lease(store, job.id))
+                group.create_task(store.drop_taken("none", []))
+                await asyncio.sleep(0)
+                Unsure.unsure_after = 1
+                held.set()
+            (leased,) = leasing.result()
+            assert Unsure.unsure_after < 0
+            assert leased.job.attempts == 1
+            assert leased.job == await store.get(job.id, None)
+            # Only the one that asked for it.
+            assert await lease(store, job.id) == ()
+
+    run(body())
+
+
+def test_the_stores_thread_lives_on_when_the_database_cannot_be_opened_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            await submit(store)
+
+            def no_descriptors() -> sqlite3.Connection:
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+            def failing(*_: object) -> None:
+                raise sqlite3.OperationalError("disk I/O error")
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Submit, "apply", failing)
+                patched.setattr(store._commits, "_connect", no_descriptors)
+                for data in (b"two", b"three"):
+                    with pytest.raises(StoreError):
+                        await submit(store, data)
+            assert not (await submit(store, b"two")).reused
+            assert len(files(store)) == 2
 
     run(body())

@@ -59,8 +59,8 @@ def test_a_job_that_runs_again_tells_of_its_new_end_only(tmp_path: Path) -> None
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store, hooks=("a",))).job
-            await lease(store, job.id)
-            await store.end(job.id, 1, Ending(JobEvent.FAILED, FAULT))
+            (leased,) = await lease(store, job.id)
+            await store.end(leased.job, Ending(JobEvent.FAILED, FAULT))
             (old,) = await store.due_deliveries(store.now(), 10)
             await store.retry(job.id, ALICE)
             assert await store.due_deliveries(store.now(), 10) == ()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 from ndfd.errors import JobCancelled, JobNotFinished, JobStateConflict, JobUnknown, KeyReused, WorkerCrashed
 from ndfd.model.job_states import JobEvent, JobState
-from ndfd.model.jobs import Job, JobFault, JobQuery
+from ndfd.model.jobs import Job, JobFault, JobPage, JobQuery
 from ndfd.platform import is_sealed
-from ndfd.store import Ending, Keep
+from ndfd.store import Ending, Keep, reading
 from tests.store.opened import ALICE, BOB, REPORT, files, lease, memory, opened, result, run, submit, succeed
 
 RETRYABLE = JobFault.of(WorkerCrashed("it crashed"))
@@ -25,15 +26,14 @@ def test_a_job_runs_once_and_gives_what_its_run_gave(tmp_path: Path) -> None:
             job = (await submit(store, b"some bytes", name="a.pdf", password="secret")).job
             assert (job.state, job.uid, job.size_bytes, job.version) == (JobState.QUEUED, ALICE, 10, 1)
             (leased,) = await store.lease([job.id])
-            for attempt in (0, 2):
-                assert not await store.end(job.id, attempt, Ending(JobEvent.FAILED, PERMANENT))
+            assert not await store.end(job, Ending(JobEvent.FAILED, PERMANENT))
             assert os.pread(leased.document_fd, 100, 0) == b"some bytes"
             os.close(leased.document_fd)
             assert (leased.convert.password, leased.convert.name) == ("secret", "a.pdf")
             assert await store.lease([job.id]) == ()
             with memory(b"text") as fd:
-                assert await store.succeed(job.id, 1, fd, REPORT)
-                assert not await store.succeed(job.id, 1, fd, REPORT)
+                assert await store.succeed(leased.job, fd, REPORT)
+                assert not await store.succeed(leased.job, fd, REPORT)
             assert await result(store, job) == b"text"
             now = await store.get(job.id, ALICE)
             assert (now.state, now.report, now.attempts) == (JobState.SUCCEEDED, REPORT, 1)
@@ -117,8 +117,8 @@ def test_work_that_may_end_otherwise_is_run_again_when_it_is_sent_again(tmp_path
         async with opened(tmp_path) as store:
             for fault, reused in ((RETRYABLE, False), (PERMANENT, True)):
                 job = (await submit(store, fault.code.encode())).job
-                await lease(store, job.id)
-                assert await store.end(job.id, 1, Ending(JobEvent.FAILED, fault))
+                (leased,) = await lease(store, job.id)
+                assert await store.end(leased.job, Ending(JobEvent.FAILED, fault))
                 assert (await submit(store, fault.code.encode())).reused is reused
             cancelled = (await submit(store, b"cancelled")).job
             await store.cancel(cancelled.id, ALICE)
@@ -133,18 +133,62 @@ def test_a_postponed_run_waits_and_one_that_never_ran_does_not_count(tmp_path: P
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store)).job
-            await lease(store, job.id)
+            (leased,) = await lease(store, job.id)
             due = store.now() + 1000
-            assert await store.end(job.id, 1, Ending(JobEvent.POSTPONED, RETRYABLE, due))
+            assert await store.end(leased.job, Ending(JobEvent.POSTPONED, RETRYABLE, due))
             assert await store.ready(store.now(), 5) == ()
             assert await store.next_due() == due
             assert await store.lease([job.id]) == ()
             assert [ready.id for ready in await store.ready(due, 5)] == [job.id]
             other = (await submit(store, b"other")).job
-            await lease(store, other.id)
-            assert await store.end(other.id, 1, Ending(JobEvent.POSTPONED, counts=False))
+            (leased,) = await lease(store, other.id)
+            assert await store.end(leased.job, Ending(JobEvent.POSTPONED, counts=False))
             assert (await store.get(other.id, ALICE)).attempts == 0
-            assert not await store.end(other.id, 1, Ending(JobEvent.FAILED, RETRYABLE))
+            assert not await store.end(leased.job, Ending(JobEvent.FAILED, RETRYABLE))
+
+    run(body())
+
+
+def test_an_old_run_ends_no_later_one_though_it_was_the_same_attempt(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            job = (await submit(store)).job
+            (cancelled,) = await lease(store, job.id)
+            await store.cancel(job.id, ALICE)
+            await store.retry(job.id, ALICE)
+            (postponed,) = await lease(store, job.id)
+            await store.end(postponed.job, Ending(JobEvent.POSTPONED, counts=False))
+            (leased,) = await lease(store, job.id)
+            assert {run.job.attempts for run in (cancelled, postponed, leased)} == {1}
+            for old in (cancelled.job, postponed.job):
+                assert not await store.end(old, Ending(JobEvent.FAILED, PERMANENT))
+                with memory(b"of a run that is over") as fd:
+                    assert not await store.succeed(old, fd, REPORT)
+            with memory(b"of the run") as fd:
+                assert await store.succeed(leased.job, fd, REPORT)
+            assert await result(store, job) == b"of the run"
+            assert len(files(store)) == 2
+
+    run(body())
+
+
+def test_a_list_that_takes_long_holds_up_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+
+    def page(*_: object) -> JobPage:
+        assert goes_on.wait(60)
+        return JobPage(())
+
+    monkeypatch.setattr(reading, "page", page)
+
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            job = (await submit(store)).job
+            listing = asyncio.create_task(store.list(JobQuery(), None))
+            await asyncio.sleep(0)
+            assert [ready.id for ready in await store.ready(store.now(), 5)] == [job.id]
+            goes_on.set()
+            await listing
 
     run(body())
 
@@ -168,12 +212,12 @@ def test_cancelling_twice_is_cancelling_once_and_ends_the_run(tmp_path: Path) ->
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store)).job
-            await lease(store, job.id)
+            (leased,) = await lease(store, job.id)
             cancelled = await store.cancel(job.id, ALICE)
             assert cancelled.state is JobState.CANCELLED
             assert await store.cancel(job.id, ALICE) == cancelled
             with memory(b"late") as fd:
-                assert not await store.succeed(job.id, 1, fd, REPORT)
+                assert not await store.succeed(leased.job, fd, REPORT)
             assert len(files(store)) == 1
             with pytest.raises(JobCancelled):
                 await store.result(job.id, ALICE)
@@ -203,8 +247,8 @@ def test_a_failed_job_says_why_and_runs_again_when_its_owner_wants_it(tmp_path: 
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store)).job
-            await lease(store, job.id)
-            await store.end(job.id, 1, Ending(JobEvent.QUARANTINED, PERMANENT))
+            (leased,) = await lease(store, job.id)
+            await store.end(leased.job, Ending(JobEvent.QUARANTINED, PERMANENT))
             with pytest.raises(type(PERMANENT.error()), match="cut off"):
                 await store.result(job.id, ALICE)
             again = await store.retry(job.id, ALICE)
@@ -221,8 +265,8 @@ def test_a_finished_jobs_password_is_on_the_disk_no_more(tmp_path: Path) -> None
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store, password=secret)).job
-            await lease(store, job.id)
-            await store.end(job.id, 1, Ending(JobEvent.FAILED, RETRYABLE))
+            (leased,) = await lease(store, job.id)
+            await store.end(leased.job, Ending(JobEvent.FAILED, RETRYABLE))
             with pytest.raises(JobStateConflict, match="password was erased"):
                 await store.retry(job.id, ALICE)
             # The log is emptied when nothing else waits: as good as at once, without a promise when.
@@ -375,11 +419,11 @@ def test_a_large_document_comes_in_whole(tmp_path: Path) -> None:
             (leased,) = await store.lease([job.id])
             assert os.pread(leased.document_fd, len(data) + 1, 0) == data
             os.close(leased.document_fd)
-            assert await succeed_leased(store, job.id, data[::-1])
+            assert await succeed_leased(store, leased.job, data[::-1])
             assert len(await result(store, job)) == 1 << 20
 
-    async def succeed_leased(store, job_id: str, data: bytes) -> bool:  # type: ignore[no-untyped-def]
+    async def succeed_leased(store, job: Job, data: bytes) -> bool:  # type: ignore[no-untyped-def]
         with memory(data) as fd:
-            return bool(await store.succeed(job_id, 1, fd, REPORT))
+            return bool(await store.succeed(job, fd, REPORT))
 
     run(body())

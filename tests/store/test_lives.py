@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from ndfd.errors import StoreDamaged, StoreError
 from ndfd.model.job_states import JobEvent, JobState
+from ndfd.platform import storage
 from ndfd.store import Ending, Store
 from ndfd.store.clock import Clock
 from ndfd.store.migrations import migrations
@@ -28,7 +30,7 @@ def test_what_ran_waits_again_and_what_it_has_tried_is_known(tmp_path: Path) -> 
             waiting = (await submit(store, b"waiting")).job
             running = (await submit(store, b"running")).job
             ended = (await submit(store, b"ended")).job
-            await lease(store, running.id)
+            (before,) = await lease(store, running.id)
             await succeed(store, ended)
             assert store.recovered == 0
         async with opened(tmp_path) as store:
@@ -38,9 +40,10 @@ def test_what_ran_waits_again_and_what_it_has_tried_is_known(tmp_path: Path) -> 
             assert (again.state, again.attempts, again.interruptions) == (JobState.QUEUED, 1, 1)
             assert (await store.history(running.id, None))[-1].event == JobEvent.INTERRUPTED
             # The life before cannot end the run any more.
-            assert not await store.end(running.id, 1, Ending(JobEvent.FAILED))
+            assert not await store.end(before.job, Ending(JobEvent.FAILED))
             (leased,) = await lease(store, running.id)
             assert leased.job.attempts == 2
+            assert not await store.end(before.job, Ending(JobEvent.FAILED))
             assert store.load(ALICE).jobs == 2
 
     run(body())
@@ -71,8 +74,44 @@ def test_files_that_no_row_names_are_removed(tmp_path: Path) -> None:
         stray = kept.with_name("0" * len(kept.name))
         stray.write_bytes(b"never acknowledged")
         (tmp_path / "spool" / "incoming" / "tmp1").write_bytes(b"half")
+        kept.with_name(f".{stray.name}").write_bytes(b"about to be put in its place")
         async with opened(tmp_path) as store:
             assert files(store) == [kept]
+
+    run(body())
+
+
+def test_the_folders_are_on_the_disk_before_anything_is_in_them_whoever_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    sync_folder = storage.sync_folder
+
+    def sync(folder: Path) -> None:
+        synced.append(folder)
+        sync_folder(folder)
+
+    monkeypatch.setattr(storage, "sync_folder", sync)
+    state = tmp_path / "a" / "b" / "state"
+    Store.open(state)._close()
+    assert set(synced) >= {tmp_path, tmp_path / "a", tmp_path / "a" / "b", state, state / "spool"}
+    # The life that made them may have been killed before it had them synced.
+    synced.clear()
+    Store.open(state)._close()
+    assert set(synced) >= {state.parent, state, state / "spool"}
+
+
+def test_closing_that_is_cancelled_goes_on_and_may_be_asked_for_again(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            await submit(store)
+            closing = asyncio.create_task(store.close())
+            await asyncio.sleep(0)
+            closing.cancel()
+            await asyncio.wait([closing])
+            await store.close()
+        async with opened(tmp_path):
+            pass
 
     run(body())
 
@@ -178,8 +217,7 @@ def test_a_database_of_something_else_is_not_touched(tmp_path: Path) -> None:
 def test_a_damaged_database_says_what_to_do(tmp_path: Path) -> None:
     async def fill() -> None:
         async with opened(tmp_path) as store:
-            for n in range(200):
-                await submit(store, b"%d" % n)
+            await asyncio.gather(*(submit(store, b"%d" % n) for n in range(200)))
 
     run(fill())
     path = tmp_path / "jobs.db"

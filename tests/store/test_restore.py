@@ -342,7 +342,9 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting needs root")
     folder = tmp_path / "mounted"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "none", folder], check=False, capture_output=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=20m,mode=700", "none", folder], check=False, capture_output=True
+    )
     if done.returncode:
         pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
     yield folder

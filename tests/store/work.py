@@ -49,7 +49,7 @@ async def finished(store: Store, job: Job, content: bytes) -> Job:
     os.close(leased.document_fd)
     fd = descriptor(content)
     try:
-        assert await store.succeed(job.id, leased.job.attempts, fd, report(len(content)))
+        assert await store.succeed(leased.job, fd, report(len(content)))
     finally:
         os.close(fd)
     return await store.get(job.id, None)

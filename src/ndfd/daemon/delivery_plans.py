@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -97,6 +98,12 @@ def _bad_folder(path: Path, key: str, *, read: bool = False, write: bool = False
         if not path.is_dir():
             what = "is no folder" if path.exists() else "is not there: make it, or name another"
             yield f"{path} {what}", key
+            return
+        # As it is opened later: not by a link that somebody else may bend.
+        os.close(platform.files.open_folder(path)[0])
+    except PermissionError as error:
+        if error.errno == errno.EPERM:
+            yield f"{path} cannot be used: {error.strerror}", key
             return
     except OSError as error:
         yield f"{path} cannot be looked at: {error.strerror}", key

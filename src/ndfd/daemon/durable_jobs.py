@@ -100,7 +100,8 @@ class DurableJobs:
             failed=totals.jobs[JobState.FAILED],
             quarantined=totals.jobs[JobState.QUARANTINED],
             cancelled=totals.jobs[JobState.CANCELLED],
-            spool_bytes=totals.bytes,
+            # Not what the spool has: whether that has grown tells of the documents of others.
+            spool_bytes=totals.bytes_live + totals.bytes_finished,
             free_bytes=totals.bytes_free,
             recovered=counts.recovered,
             oldest_queued_s=counts.oldest_queued_s,

@@ -60,9 +60,11 @@ class Watcher:
             self._wake()
 
     def leave(self, job_id: str) -> None:
-        """The job is gone."""
+        """The job is gone. Its end, when it was not taken yet, still is."""
         self._left.discard(job_id)
-        self._pending.pop(job_id, None)
+        pending = self._pending.get(job_id)
+        if pending is not None and not pending.state.is_final:
+            del self._pending[job_id]
         self._wake()
 
     def close(self) -> None:

@@ -139,6 +139,10 @@ class Lane:
             except OSError as error:
                 await self._failed(delivery, DeliveryFailed(f"{error.filename or 'the folder'}: {error.strerror}"))
                 return
+            except Exception as error:  # noqa: BLE001 - it stays due: made again at once, it would fail so for ever
+                _log.exception("the delivery %s failed for a fault of ndfd's own", delivery.id)
+                await self._failed(delivery, DeliveryFailed(f"a fault in ndfd itself: {type(error).__name__}"))
+                return
             await self._store.delivered(delivery.id)
         except NdfdError as error:
             # It stays due, and is made once more: at least once is what is promised.

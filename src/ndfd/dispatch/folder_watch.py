@@ -15,7 +15,7 @@ from ndfd.dispatch.settling import Settling
 from ndfd.dispatch.sources import open_source
 from ndfd.dispatch.watch_results import put_refusal
 from ndfd.dispatch.watches import Found, Watch, look
-from ndfd.errors import DocumentChanged, NdfdError
+from ndfd.errors import DocumentChanged, NdfdError, NotPermitted
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.jobs import JobFault, JobOptions, Submission
 from ndfd.store import TakenFile
@@ -204,6 +204,9 @@ class FolderWatch:
         except OSError as error:
             fault = JobFault("input", f"the file cannot be read: {error.strerror}", "check its permissions", True)
             await self._refuse(path, mark, fault, loop.time() + RESCAN_S)
+        except NotPermitted as error:
+            # A change of its owner or its mode is none of the file.
+            await self._refuse(path, mark, JobFault.of(error), loop.time() + RESCAN_S)
         except NdfdError as error:
             if error.retryable:
                 self._busy_until = loop.time() + (error.retry_after_s or _BUSY_S)

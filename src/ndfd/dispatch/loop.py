@@ -67,9 +67,9 @@ class Loop:
         self._rests = Rests(self.wake)
         self._woken = asyncio.Event()
         self._clock = asyncio.get_running_loop()
-        #: Jobs whose lease is on its way, and those of them that have ended meanwhile.
+        #: Jobs whose lease is on its way, and the versions in which those of them are that have ended meanwhile.
         self._leasing: frozenset[str] = frozenset()
-        self._gone: set[str] = set()
+        self._gone: dict[str, int] = {}
         #: Jobs that may have been leased by a call that failed.
         self._strays: set[str] = set()
         self._due_known = False
@@ -105,7 +105,7 @@ class Loop:
         if run is not None:
             run.stop()
         elif job.id in self._leasing and job.state.is_final:
-            self._gone.add(job.id)
+            self._gone[job.id] = job.version
         if job.state is JobState.QUEUED:
             if job.not_before is not None:
                 self._due_known = False
@@ -125,7 +125,8 @@ class Loop:
         self._closing = True
         self.wake()
         if self._main is not None:
-            await self._main
+            # Not awaited itself: whoever cancels this shall not cancel that, which may have a lease under way.
+            await asyncio.wait([self._main])
         for timer in (self._due, self._retry):
             if timer is not None:
                 timer.cancel()
@@ -220,7 +221,7 @@ class Loop:
             leased = await self._store.lease(chosen)
             kept = []
             for each in leased:
-                if each.job.id in self._gone:
+                if self._gone.get(each.job.id, 0) > each.job.version:
                     os.close(each.document_fd)
                 else:
                     kept.append(each)
@@ -239,7 +240,7 @@ class Loop:
             with contextlib.suppress(JobUnknown):
                 job = await self._store.get(job_id, None)
                 if job.state is JobState.RUNNING and job_id not in self._runs:
-                    await self._store.end(job_id, job.attempts, _PUT_BACK)
+                    await self._store.end(job, _PUT_BACK)
             self._strays.discard(job_id)
 
     def _begin(self, leased: Leased) -> None:
@@ -247,7 +248,9 @@ class Loop:
         places = self._places.setdefault(pool, Places(1))
         run = Run(leased, places, self._policy.deadline_s(leased.convert.deadline_s))
         self._runs[leased.job.id] = run
-        task = asyncio.create_task(self._see_through(run), name=f"run of job {leased.job.id}")
+        # At once: from here on it can be stopped.
+        conversion = run.convert(self._pools(), self._got_place, self._on_page)
+        task = asyncio.create_task(self._see_through(run, conversion), name=f"run of job {leased.job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -269,9 +272,8 @@ class Loop:
 
     # What ends
 
-    async def _see_through(self, run: Run) -> None:
+    async def _see_through(self, run: Run, conversion: asyncio.Task[Converted]) -> None:
         try:
-            conversion = run.convert(self._pools(), self._got_place, self._on_page)
             await asyncio.wait([conversion])
             self._leave_place(run)
             event = await self._write_down(run, conversion)

@@ -57,7 +57,7 @@ class Outcomes:
             too_large = size > HELD_MAX_BYTES
             return await self._written(
                 job,
-                lambda: self._store.succeed(job.id, job.attempts, result.fd, result.report),
+                lambda: self._store.succeed(job, result.fd, result.report),
                 _TOO_LARGE_TRIES if too_large else None,
             )
         except StorageFull as error:
@@ -72,7 +72,7 @@ class Outcomes:
 
     async def ended(self, job: Job, ending: Ending) -> bool:
         """The run has ended without one; whether it was the job's still."""
-        return await self._written(job, lambda: self._store.end(job.id, job.attempts, ending), None)
+        return await self._written(job, lambda: self._store.end(job, ending), None)
 
     def give_up(self) -> None:
         """What fails from now on is not tried again: the next life of the daemon finds the runs interrupted."""

@@ -26,11 +26,16 @@ _CHUNK_BYTES = 1 << 20
 def folder(root: Path, below: str = "", *, make: bool = False) -> Iterator[int]:
     """A descriptor on the folder, or on one below it; with `make`, those that are missing are made.
 
-    The root itself is the operator's word, and may be a link; nothing below it may.
+    The root itself is the operator's word, and may be a link that nobody else can bend; nothing below it may be one.
     """
-    if make:
-        root.mkdir(parents=True, exist_ok=True)
-    fd = os.open(root, _FOLDER)
+    with way(root, below, make=make) as (fd, _folders):
+        yield fd
+
+
+@contextlib.contextmanager
+def way(root: Path, below: str = "", *, make: bool = False) -> Iterator[tuple[int, tuple[os.stat_result, ...]]]:
+    """As `folder`, with every folder on the way to it, itself the last; none where the system does not tell."""
+    fd, folders = files.open_folder(root, make=make)
     try:
         for name in PurePosixPath(below).parts:
             if make:
@@ -39,7 +44,8 @@ def folder(root: Path, below: str = "", *, make: bool = False) -> Iterator[int]:
                     storage.sync(fd)
             former, fd = fd, os.open(name, _FOLDER | _NO_FOLLOW, dir_fd=fd)
             os.close(former)
-        yield fd
+            folders = folders and (*folders, os.fstat(fd))
+        yield fd, folders
     finally:
         os.close(fd)
 

@@ -57,7 +57,7 @@ class Run:
 
     def live(self, job: Job) -> Job:
         """The job with the pages that this run has done, when it is this run that goes on."""
-        if job.state is not JobState.RUNNING or job.attempts != self.job.attempts or self._pages is None:
+        if job.state is not JobState.RUNNING or job.version != self.job.version or self._pages is None:
             return job
         return msgspec.structs.replace(job, pages_done=self._pages_done, pages=self._pages)
 

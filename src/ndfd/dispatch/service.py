@@ -127,17 +127,21 @@ class JobService:
         if (pool := options.convert.pool) is not None and pool not in policy.workers:
             raise pool_unknown(pool, policy.workers)
         size_bytes = os.fstat(document_fd).st_size
+        targets = hooks_for(policy.hooks, uid, options.labels, hooks)
+        if taken is not None:
+            targets += (f"{WATCH_TARGET}{taken.watch}",)
+        new = NewJob(uid, options, self._engine(), targets, taken)
         try:
             self._admit(uid, size_bytes)
             with self._incoming.one_more(uid, size_bytes):
-                targets = hooks_for(policy.hooks, uid, options.labels, hooks)
-                if taken is not None:
-                    targets += (f"{WATCH_TARGET}{taken.watch}",)
-                new = NewJob(uid, options, self._engine(), targets, taken)
                 submission = await self._store.submit(new, document_fd)
         except (QuotaExceeded, StorageFull):
-            self._refused += 1
-            raise
+            # Whoever missed the answer to what was accepted asks again: there is room for what adds nothing.
+            known = await self._store.known(new, document_fd)
+            if known is None:
+                self._refused += 1
+                raise
+            submission = Submission(known, reused=True)
         self._accepted += not submission.reused
         self._reused += submission.reused
         return Submission(self._live(submission.job), submission.reused)

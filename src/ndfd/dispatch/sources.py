@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ndfd.dispatch.file_names import OutputName
-from ndfd.dispatch.placing import folder, open_regular, put
-from ndfd.errors import DocumentChanged
+from ndfd.dispatch.lending import lent
+from ndfd.dispatch.placing import folder, open_regular, put, way
+from ndfd.errors import DocumentChanged, NotPermitted
 from ndfd.platform import files, storage
 
 
@@ -22,15 +23,29 @@ def mark_of(status: os.stat_result) -> str:
 def open_source(root: Path, path: str, mark: str) -> int:
     """The file, for reading, if it is the one with this mark and nobody still writes to it.
 
-    `DocumentChanged` when it is not; OSError when it cannot be opened.
+    `DocumentChanged` when it is not; `NotPermitted` when who put it there may not read it, as far as can be told;
+    OSError when it cannot be opened.
     """
     at = PurePosixPath(path)
-    with folder(root, str(at.parent)) as folder_fd:
+    with way(root, str(at.parent)) as (folder_fd, folders):
         fd = open_regular(at.name, folder_fd)
-    if mark_of(os.fstat(fd)) != mark or files.has_writer(fd):
+    try:
+        status = os.fstat(fd)
+        if mark_of(status) != mark or files.has_writer(fd):
+            raise DocumentChanged(f"{path} is still being written")  # noqa: TRY301 - closed in one place
+        _refuse_lent(folders, status)
+    except BaseException:
         os.close(fd)
-        raise DocumentChanged(f"{path} is still being written")
+        raise
     return fd
+
+
+def _refuse_lent(folders: Sequence[os.stat_result], status: os.stat_result) -> None:
+    if fault := lent(folders, status, os.geteuid()):
+        raise NotPermitted(
+            f"the file {fault}: who put it here may be somebody who cannot read it",
+            hint="copy the file instead of moving or linking it, or let everybody read it",
+        )
 
 
 def delete(root: Path, path: str, mark: str, number: str) -> None:

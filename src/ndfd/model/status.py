@@ -83,7 +83,7 @@ class JobsStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: int
     quarantined: int
     cancelled: int
-    #: Documents and results on the disk, each counted once.
+    #: Documents and results of all jobs, each counted as often as it is one's: what is shared is on the disk once.
     spool_bytes: int
     #: What is left on that disk for this daemon.
     free_bytes: int

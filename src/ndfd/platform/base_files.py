@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 
 class Files:
@@ -28,3 +29,14 @@ class Files:
             os.rename(old, new, src_dir_fd=old_folder_fd, dst_dir_fd=new_folder_fd)
         else:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+
+    def open_folder(self, path: Path, *, make: bool = False) -> tuple[int, tuple[os.stat_result, ...]]:
+        """A descriptor on the folder, and every folder on the way to it, itself the last; `make` makes missing ones.
+
+        A link is followed when nobody but root and this process's user made it or may move it, or when it leads to a
+        folder of just that user's; PermissionError otherwise. The portable answer follows every link, and knows of no
+        folder on the way.
+        """
+        if make:
+            path.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)), ()

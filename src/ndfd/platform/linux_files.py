@@ -8,7 +8,9 @@ import errno
 import fcntl
 import os
 import signal
+from pathlib import Path
 
+from ndfd.platform import linux_walk
 from ndfd.platform.base_files import Files
 
 #: linux/fs.h
@@ -49,6 +51,10 @@ class LinuxFiles(Files):
             if error not in _NOT_THIS_WAY:
                 raise OSError(error, os.strerror(error), old, None, new)
         super().rename_new(old, new, old_folder_fd, new_folder_fd)
+
+    def open_folder(self, path: Path, *, make: bool = False) -> tuple[int, tuple[os.stat_result, ...]]:
+        """Name by name (openat(2)), each link by itself."""
+        return linux_walk.open_folder(path, make=make)
 
 
 def _renameat2() -> ctypes._NamedFuncPointer | None:

@@ -18,14 +18,15 @@ class Clock:
         """`last` is the last moment that was written in the life before."""
         self._wall = wall
         self._monotonic = monotonic
-        self._base = max(last, wall())
-        self._since = monotonic()
+        #: A moment of the store's time, and of the steady clock: one value, for several threads ask.
+        self._anchor = (max(last, wall()), monotonic())
 
     def now(self) -> float:
         """This moment. A clock that is set back is not followed, one that is ahead is."""
-        steady = self._base + (self._monotonic() - self._since)
+        base, since = self._anchor
+        steady = base + (self._monotonic() - since)
         wall = self._wall()
         if wall > steady:
-            self._base, self._since = wall, self._monotonic()
+            self._anchor = (wall, self._monotonic())
             return wall
         return steady

@@ -25,7 +25,7 @@ from ndfd.store.tally import Tally
 from ndfd.store.work import Operation, Work
 
 #: Of one transaction, and of the files that are open at once for it.
-_AT_ONCE = 128
+AT_ONCE = 128
 #: Seconds until it is tried again where a reader held the log open.
 _EMPTY_LOG_AGAIN_S = 1.0
 
@@ -109,6 +109,7 @@ class Commits:
                 break
             thread.join()
         self._staging.stop()
+        self._spool.close()
         if self._connection is not None:
             self._connection.close()
 
@@ -250,6 +251,8 @@ class Commits:
                 self._suspect(item.operation)
             if outcome.work is not None:
                 self._unnamed.update(outcome.work.released)
+                for digest in outcome.work.shared:
+                    self._spool.touch(digest)
                 # Whether it still is: somebody may have sent the same bytes anew since.
                 self._damaged.update(outcome.work.damaged)
         # What fails stays in its set and is tried with the next batch; the next life's sweep finds it as well.
@@ -258,7 +261,7 @@ class Commits:
                 if not self._spool.is_sound(digest):
                     self._spool.unlink(digest)
                 self._damaged.remove(digest)
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError, NdfdError):
             self._remove_unnamed()
 
     def _remove_unnamed(self) -> None:
@@ -274,14 +277,14 @@ class Commits:
 
     def _empty_log(self) -> None:
         """What was erased shall not be in the log either. A reader may hold it open: then at another time."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(sqlite3.Error, OSError, NdfdError):
             self._erased = not empty_log(self._connected())
 
 
 def _take(items: _Items, timeout: float | None = None) -> tuple[list[_Item], bool]:
     """All that waits, at least one unless the time is up; and whether nothing comes any more."""
     batch: list[_Item] = []
-    while len(batch) < _AT_ONCE:
+    while len(batch) < AT_ONCE:
         try:
             item = items.get(block=not batch, timeout=timeout)
         except queue.Empty:

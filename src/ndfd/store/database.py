@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -34,8 +35,11 @@ def connect(path: Path) -> sqlite3.Connection:
             f"this Python has SQLite {sqlite3.sqlite_version}; the store needs {'.'.join(map(str, _SQLITE_MIN))}",
             hint="use a Python with a newer SQLite",
         )
-    # SQLite would let its group and others read it, and gives the log the permissions of the database.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # SQLite would let its group and others read it, and gives the log the permissions of the database. One that is
+    # there is not opened: to close it would end the locks of all connections of this process (fcntl(2)), and another
+    # program could then take the log away from under them.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(
         path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=256
     )

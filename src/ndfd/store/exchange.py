@@ -66,8 +66,7 @@ class Place(NamedTuple):
             beside = _made_beside(folder, mounted)
             try:
                 owner = _owner(folder) if there else None
-                if owner is not None:
-                    os.chown(beside, *owner)
+                # It stays this process's until all is in it: who owned it could lead what is written astray by links.
                 # No daemon starts in the new folder either, from the moment in which it has the name of the old one.
                 with _lock(beside):
                     if owner is not None:
@@ -91,6 +90,8 @@ class Place(NamedTuple):
     def _whole(self) -> Path | None:
         former = _free_name(self.folder.with_name(f"{self.folder.name}.{_FORMER}{_now()}"))
         there = self.folder.exists()
+        if self.owner is not None:
+            os.chown(self.beside, *self.owner, follow_symlinks=False)
         if there:
             self.beside.chmod(self.folder.stat().st_mode & 0o777)
             self.folder.rename(former)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from ndfd.errors import StoreDamaged
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
-from ndfd.model.jobs import JobFault
+from ndfd.model.jobs import Job, JobFault
 from ndfd.store.rows import JobRow, decode
 from ndfd.store.steps import Step
 from ndfd.store.transitions import finish, refer, requeue, start, state_of
@@ -21,17 +21,24 @@ class Lease(Operation[tuple[JobRow, ...]]):
 
     def __init__(self, ids: Sequence[str]) -> None:
         self._ids = ids
+        #: Runs that a transaction began of which the disk would not say whether it holds.
+        self._begun: set[Run] = set()
 
     def apply(self, work: Work) -> tuple[JobRow, ...]:
         """The rows of those that are this life's now. A row that cannot be read is put aside."""
         leased = []
         for job_id in self._ids:
             row = work.job("job", job_id)
-            if row is None or row.state != JobState.QUEUED:
+            if row is None:
                 continue
-            if row.not_before is not None and row.not_before > work.now:
+            if Run.of(row) in self._begun and Run.of(row).row(work) is not None:
+                # It held after all: the log had it when the database was opened anew.
+                leased.append(row)
+                continue
+            if row.state != JobState.QUEUED or (row.not_before is not None and row.not_before > work.now):
                 continue
             row = start(work, row)
+            self._begun.add(Run.of(row))
             if (fault := _unfit(row)) is not None:
                 finish(work, row, JobEvent.QUARANTINED, fault=fault)
                 continue
@@ -55,15 +62,21 @@ def _unfit(row: JobRow) -> JobFault | None:
 
 
 class Run(NamedTuple):
-    """One run of a job."""
+    """One run of a job. Numbers of attempts come again, when one is taken back or the job begins anew; these do not."""
 
     id: str
-    attempt: int
+    #: The job's, which its lease made, and which it keeps while it runs.
+    version: int
+
+    @classmethod
+    def of(cls, job: JobRow | Job) -> Self:
+        """That of a job as it was leased."""
+        return cls(job.id, job.version)
 
     def row(self, work: Work) -> JobRow | None:
         """Its job, while the run is still this life's."""
         row = work.job("job", self.id)
-        if row is None or row.state != JobState.RUNNING or row.epoch != work.epoch or row.attempts != self.attempt:
+        if row is None or row.state != JobState.RUNNING or row.epoch != work.epoch or row.version != self.version:
             return None
         return row
 

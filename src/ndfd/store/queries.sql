@@ -42,11 +42,17 @@ INSERT INTO jobs (
 -- name: insert_key
 INSERT INTO keys (uid, key, job) VALUES (?, ?, ?);
 
+-- name: keys_of_job
+SELECT count(*) FROM keys WHERE job = ?;
+
 -- name: insert_label
 INSERT INTO labels (job, name, value) VALUES (?, ?, ?);
 
 -- name: insert_history
 INSERT INTO history (job, version, at, event, state, attempt, code) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: shorten_history
+DELETE FROM history WHERE job = ? AND version > 1 AND version <= ?;
 
 -- name: insert_hook
 INSERT OR IGNORE INTO hooks (job, target, watch, path, mark) VALUES (?, ?, ?, ?, ?);

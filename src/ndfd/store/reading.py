@@ -14,6 +14,8 @@ from ndfd.store.queries import QUERIES
 from ndfd.store.rows import JobRow, shown, visible
 from ndfd.store.values import Delivery, Ready, TakenFile
 
+#: Of the texts of a page's jobs: a user can have 100 connections ask for a thousand jobs with labels of 30 kB each.
+PAGE_BYTES = 2_000_000
 #: Below any uid.
 _BEFORE_ALL = -(1 << 40)
 
@@ -30,6 +32,16 @@ def row(connection: sqlite3.Connection, job_id: str, viewer_uid: int | None) -> 
     return visible(JobRow._make(rows[0]) if rows else None, job_id, viewer_uid)
 
 
+def known(connection: sqlite3.Connection, uid: int, key: str | None, fingerprint: bytes) -> Job | None:
+    """The job that is this work of a user's already; with a key, the one that the key stands for."""
+    if key is None:
+        found = connection.execute(QUERIES["job_of_work"], (uid, fingerprint)).fetchone()
+    else:
+        found = connection.execute(QUERIES["job_of_key"], (uid, key)).fetchone()
+    row = None if found is None else JobRow._make(found)
+    return None if row is None or row.fingerprint != fingerprint else shown(row)
+
+
 def history(connection: sqlite3.Connection, job_id: str, viewer_uid: int | None) -> tuple[JobChange, ...]:
     """What happened to a job, oldest first; `JobUnknown`."""
     number = row(connection, job_id, viewer_uid).number
@@ -40,12 +52,17 @@ def history(connection: sqlite3.Connection, job_id: str, viewer_uid: int | None)
 
 
 def page(connection: sqlite3.Connection, query: JobQuery, viewer_uid: int | None) -> JobPage:
-    """The jobs that fit, newest first."""
+    """The jobs that fit, newest first: fewer than asked for where they are large."""
     limit = max(1, min(query.limit, LIST_MAX))
     statement, values = _list_statement(query, viewer_uid, limit + 1)
-    jobs = [shown(JobRow._make(found)) for found in connection.execute(statement, values)]
-    more = len(jobs) > limit
-    jobs = jobs[:limit]
+    jobs: list[Job] = []
+    more, size = False, 0
+    for found in map(JobRow._make, connection.execute(statement, values)):
+        size += sum(len(str(text).encode()) for text in (found.name, found.labels, found.report, found.fault))
+        more = len(jobs) == limit or bool(jobs and size > PAGE_BYTES)
+        if more:
+            break
+        jobs.append(shown(found))
     return JobPage(tuple(jobs), jobs[-1].id if more else None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from ndfd.errors import DocumentKillsWorkers, StoreDamaged
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import JobFault
+from ndfd.store.commits import AT_ONCE
 from ndfd.store.queries import QUERIES
 from ndfd.store.rows import JobRow
 from ndfd.store.spool import Spool
@@ -18,10 +20,12 @@ from ndfd.store.tally import Tally
 from ndfd.store.transitions import finish, requeue
 from ndfd.store.work import Work
 
+_log = logging.getLogger(__name__)
+
 #: A job during which the daemon ended so often is put aside: it may be what ends it.
 INTERRUPTIONS_MAX = 10
 #: Of one transaction.
-_AT_ONCE = 500
+_TAKEN_BACK_AT_ONCE = 500
 
 
 class Meta(NamedTuple):
@@ -65,7 +69,7 @@ def take_back(connection: sqlite3.Connection, epoch: int, now: float) -> int:
     taken_back = 0
     last = ""
     while True:
-        rows = connection.execute(QUERIES["running"], (last, _AT_ONCE)).fetchall()
+        rows = connection.execute(QUERIES["running"], (last, _TAKEN_BACK_AT_ONCE)).fetchall()
         if not rows:
             return taken_back
         connection.execute("BEGIN IMMEDIATE")
@@ -98,13 +102,30 @@ def tally(connection: sqlite3.Connection) -> Tally:
     return counts
 
 
-def sweep(connection: sqlite3.Connection, spool: Spool) -> int:
-    """Removes files that no row names: of submissions that were never acknowledged, of jobs that were forgotten."""
+def sweep(connection: sqlite3.Connection, spool: Spool, last_moment: float, *, lost_commits: bool) -> None:
+    """Removes files that no row names: of submissions that were never acknowledged, of jobs that were forgotten.
+
+    Where the database has lost what it had, they are all that is left of jobs, and are put aside.
+    """
     spool.empty_incoming()
+    spool.empty_beside()
     stray = [digest for digest in spool.hashes() if connection.execute(QUERIES["blob"], (digest,)).fetchone() is None]
+    # What one batch has linked and not committed is younger than the last commit, and nothing else is.
+    if not lost_commits and sum(spool.linked_at(digest) > last_moment for digest in stray) <= AT_ONCE:
+        for digest in stray:
+            spool.unlink(digest)
+        return
     for digest in stray:
-        spool.unlink(digest)
-    return len(stray)
+        spool.put_aside(digest)
+    why = "its log is damaged" if lost_commits else "it is older than they are"
+    _log.error(
+        "the database beside %s has lost jobs that were acknowledged: %s. %d documents and results that no job of it "
+        "names are kept in %s: submit them again, or put a backup back with `ndfd restore --replace`",
+        spool.folder,
+        why,
+        len(stray),
+        spool.lost,
+    )
 
 
 def _unheard(step: Step) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from ndfd.errors import DocumentChanged, InputError, StoreDamaged, UsageError
 from ndfd.platform import memfd, seal, storage
 from ndfd.platform.base_storage import write_all
+from ndfd.store.dropping import Dropping
 
 #: Up to here a file is read at once and synced with the others of its batch; larger ones are staged beforehand.
 SMALL_BYTES = 256 * 1024
@@ -27,6 +28,10 @@ _CHUNK_BYTES = 1 << 20
 #: longer than the files' own syncs. File systems of today hold some 100,000 names in a folder as well as a hundred.
 _FOLDERS = "0123456789abcdef"
 _REST = re.compile(r"[0-9a-f]{63}")
+#: Begins the name that a file has for the moment before it gets its own.
+_BESIDE = "."
+#: What may have come to a name since is never followed nor waited for.
+_PLAIN = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(slots=True)
@@ -56,16 +61,14 @@ class Spool:
         """Makes the folder and what is in it, where it is not there; OSError when it cannot."""
         self.folder = folder
         self._incoming = folder / "incoming"
-        made = False
+        #: Of what a damaged database may have named; whoever looks after the machine removes it.
+        self.lost = folder / "lost"
         for path in (folder, self._incoming, *(folder / digit for digit in _FOLDERS)):
-            try:
-                path.mkdir(mode=0o700)
-                made = True
-            except FileExistsError:
-                pass
-        if made:
-            storage.sync_folder(folder)
-            storage.sync_folder(folder.parent)
+            path.mkdir(mode=0o700, exist_ok=True)
+        # Also where they were there: the life that made them may have ended before this.
+        storage.sync_folder(folder)
+        storage.sync_folder(folder.parent)
+        self._dropping = Dropping()
         self._unnamed = self._has_unnamed()
 
     def _has_unnamed(self) -> bool:
@@ -125,35 +128,45 @@ class Spool:
         """Gives it its name, in its open folder.
 
         What has the name already is replaced: whether it still is what it was could only be told by reading it, which
-        would also tell by its time that it is there. This one's bytes are on the disk.
+        would also tell by its time that it is there. This one's bytes are on the disk. The steps are the same where
+        nothing has the name, and the replaced file's blocks are given back later: so nobody learns what was there.
         """
         path = self.path(staged.hash)
-        if self._link(staged, path, folder_fd):
-            return
-        beside = self._incoming / path.name
-        with contextlib.suppress(FileNotFoundError):
-            beside.unlink()
-        incoming_fd = storage.open_folder(self._incoming)
-        try:
-            self._link(staged, beside, incoming_fd)
-        finally:
-            os.close(incoming_fd)
-        beside.replace(path)
+        beside = _BESIDE + path.name
+        if not self._link(staged, beside, folder_fd):
+            # An earlier attempt of this life, which failed.
+            os.unlink(beside, dir_fd=folder_fd)
+            self._link(staged, beside, folder_fd)
+        with self._outliving(path.name, folder_fd):
+            os.replace(beside, path.name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
 
-    def _link(self, staged: Staged, path: Path, folder_fd: int) -> bool:
+    def _link(self, staged: Staged, name: str, folder_fd: int) -> bool:
         if staged.path is None:
-            return storage.link(staged.fd, path.name, folder_fd)
+            return storage.link(staged.fd, name, folder_fd)
         try:
-            path.hardlink_to(staged.path)
+            os.link(staged.path, name, dst_dir_fd=folder_fd)
         except FileExistsError:
             return False
         return True
+
+    @contextlib.contextmanager
+    def _outliving(self, name: str, folder_fd: int | None = None) -> Iterator[None]:
+        """What has the name, if anything, keeps its blocks until the block is done, and for some time after it."""
+        try:
+            former = os.open(name, _PLAIN, dir_fd=folder_fd)
+        except OSError:
+            former = None  # It is not there, or no file.
+        try:
+            yield
+        finally:
+            if former is not None:
+                self._dropping.drop(former)
 
     def open(self, digest: bytes) -> int:
         """A descriptor for reading on the file with this hash, checked; `StoreDamaged` when it is not what it was."""
         path = self.path(digest)
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0))
+            fd = os.open(path, _PLAIN)
         except FileNotFoundError:
             raise StoreDamaged(f"{path} is missing") from None
         except OSError as error:
@@ -198,14 +211,45 @@ class Spool:
 
     def unlink(self, digest: bytes) -> None:
         """Removes the file; one that is gone already is let be."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path(digest).unlink()
+        path = self.path(digest)
+        with contextlib.suppress(FileNotFoundError), self._outliving(str(path)):
+            path.unlink()
+
+    def touch(self, digest: bytes) -> None:
+        """Does to the folder of the file what `unlink` does, and leaves the file: who forgets a job shall not be able
+        to tell by the time whether its document is somebody else's, too."""
+        path = self.path(digest)
+        beside = path.with_name(_BESIDE + path.name)
+        with contextlib.suppress(OSError):
+            beside.hardlink_to(path)
+            beside.unlink()
+
+    def close(self) -> None:
+        """Returns when the blocks of all files that were removed are given back."""
+        self._dropping.stop()
+
+    def linked_at(self, digest: bytes) -> float:
+        """When the file got its name, by the machine's clock, in seconds since 1970; it cannot have been later."""
+        return self.path(digest).stat().st_ctime
+
+    def put_aside(self, digest: bytes) -> None:
+        """Takes the file out of the spool, and keeps it in `lost`."""
+        self.lost.mkdir(mode=0o700, exist_ok=True)
+        self.path(digest).rename(self.lost / digest.hex())
 
     def hashes(self) -> Iterator[bytes]:
         """Of the files that are there, in no order. Files of other names are passed over."""
         for digit in _FOLDERS:
             with os.scandir(self.folder / digit) as entries:
                 yield from (bytes.fromhex(digit + entry.name) for entry in entries if _REST.fullmatch(entry.name))
+
+    def empty_beside(self) -> None:
+        """Removes the names under which an earlier life was about to put files in their places."""
+        for digit in _FOLDERS:
+            with os.scandir(self.folder / digit) as entries:
+                left = [Path(entry.path) for entry in entries if entry.name.startswith(_BESIDE)]
+            for path in left:
+                path.unlink()
 
     def empty_incoming(self) -> None:
         """Removes what an earlier life had under way."""

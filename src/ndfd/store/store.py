@@ -23,8 +23,10 @@ from ndfd.store.commits import Commits, Outcome
 from ndfd.store.database import check, connect, connect_reader, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
 from ndfd.store.files import Files
+from ndfd.store.folder_owner import refuse_others
 from ndfd.store.leases import End, Lease, LoseDocument, LoseResult, Run, Succeed
 from ndfd.store.lock import FolderLock
+from ndfd.store.log import has_lost_commits
 from ndfd.store.manifest import DATABASE, SPOOL
 from ndfd.store.migrations import migrate
 from ndfd.store.owners import Cancel, Forget, Retry
@@ -32,9 +34,9 @@ from ndfd.store.reader import Reader
 from ndfd.store.retention import AT_ONCE, Expire
 from ndfd.store.rows import JobRow, convert_options, decode, shown
 from ndfd.store.space import KEEP_FREE_BYTES, FreeSpace
-from ndfd.store.spool import SMALL_BYTES, Spool
+from ndfd.store.spool import SMALL_BYTES, Spool, hash_of
 from ndfd.store.steps import Step
-from ndfd.store.submission import Submit
+from ndfd.store.submission import Submit, fingerprint_of
 from ndfd.store.values import Delivery, Ending, Keep, Leased, Load, NewJob, Ready, Totals
 from ndfd.store.work import Operation, Put
 
@@ -58,11 +60,13 @@ class Store:
         self._on_change: list[Callable[[Job], None]] = []
         self._on_forgotten: list[Callable[[str], None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._spool = Spool(folder / SPOOL)
         connection = connect(self._database)
         try:
             recovery.refuse_lost(connection, self._database, self._spool)
             check(connection, self._database)
+            lost_commits = has_lost_commits(connection, self._database)
             migrate(connection)
             meta = recovery.begin(connection)
             self._clock = Clock(meta.last_moment)
@@ -70,10 +74,12 @@ class Store:
             self._secret = meta.secret
             #: Jobs that an earlier life of the daemon had under way.
             self.recovered = recovery.take_back(connection, meta.epoch, self._clock.now())
-            recovery.sweep(connection, self._spool)
+            recovery.sweep(connection, self._spool, meta.last_moment, lost_commits=lost_commits)
         finally:
             connection.close()
         self._reader = Reader(self._database)
+        # Where few jobs fit, a list goes through all there are: what runs next shall not wait for that.
+        self._lister = Reader(self._database)
         self._commits = Commits(
             functools.partial(connect, self._database),
             self._spool,
@@ -82,7 +88,7 @@ class Store:
             tally=recovery.tally,
             reached=self._reached,
             done=self._done,
-            reset_readers=self._reader.reset,
+            reset_readers=self._reset_readers,
         )
         self._files = Files(folder)
         self._backups = Backups(self._database, self.pinned, keep_free_bytes)
@@ -102,8 +108,8 @@ class Store:
         """
         lock = FolderLock(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            storage.sync_folder(folder.parent)
+            _make(folder)
+            refuse_others(folder)
             lock.take()
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
@@ -122,14 +128,17 @@ class Store:
         self._commits.start()
 
     async def close(self) -> None:
-        """Returns when all that was asked for is done, and everything is closed."""
-        await asyncio.get_running_loop().run_in_executor(None, self._close)
+        """Returns when all that was asked for is done, and everything is closed. Goes on when it is cancelled."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().run_in_executor(None, self._close)
+        await asyncio.shield(self._closing)
 
     def _close(self) -> None:
         self._backups.close()
         self._files.stop()
         self._commits.stop()
         self._reader.stop()
+        self._lister.stop()
         self._lock.release()
 
     @property
@@ -159,6 +168,18 @@ class Store:
             self._space.take(os.fstat(document_fd).st_size)
         return await self._put(functools.partial(Submit, new, document_fd, self._secret))
 
+    async def known(self, new: NewJob, document_fd: int) -> Job | None:
+        """The job that `submit` would answer with and leave as it is; None where it would add anything.
+
+        Reads the document, and writes nothing.
+        """
+        if new.taken is not None:
+            return None
+        digest = await self._files.do(hash_of, document_fd)
+        return await self._reader.ask(
+            reading.known, new.uid, new.options.key, fingerprint_of(new, digest, self._secret)
+        )
+
     # Running
 
     async def ready(self, now: float, per_line: int) -> tuple[Ready, ...]:
@@ -175,29 +196,36 @@ class Store:
         One whose document is damaged or missing has failed instead.
         """
         rows = await self._perform(Lease(ids))
-        leased = await asyncio.gather(*(self._leased(row) for row in rows))
+        opening = [asyncio.ensure_future(self._leased(row)) for row in rows]
+        try:
+            leased = await asyncio.gather(*opening)
+        except BaseException:
+            # Nobody gets any of them.
+            for each in opening:
+                each.add_done_callback(_close)
+            raise
         return tuple(job for job in leased if job is not None)
 
     async def _leased(self, row: JobRow) -> Leased | None:
         try:
             fd = await self._files.open(self._spool.open, row.document)
         except StoreDamaged as error:
-            await self._perform(LoseDocument(Run(row.id, row.attempts), row.document, error))
+            await self._perform(LoseDocument(Run.of(row), row.document, error))
             return None
         except NdfdError as error:
             # The disk may answer later; it is not the document's fault, and counts as no attempt.
             again = Ending(JobEvent.POSTPONED, JobFault.of(error), self.now() + _READ_AGAIN_S, counts=False)
-            await self.end(row.id, row.attempts, again)
+            await self._perform(End(Run.of(row), again))
             return None
         return Leased(decode(row), convert_options(row), fd)
 
-    async def succeed(self, job_id: str, attempt: int, result_fd: int, report: ConversionReport) -> bool:
-        """Gives the job its result; False, and nothing is kept, when the run is not the job's any more."""
-        return await self._put(functools.partial(Succeed, Run(job_id, attempt), result_fd, report))
+    async def succeed(self, leased: Job, result_fd: int, report: ConversionReport) -> bool:
+        """Gives the job, as it was leased, its result; False, and nothing is kept, when it is in that run no more."""
+        return await self._put(functools.partial(Succeed, Run.of(leased), result_fd, report))
 
-    async def end(self, job_id: str, attempt: int, ending: Ending) -> bool:
-        """The run has ended without a result; False when it is not the job's any more."""
-        return await self._perform(End(Run(job_id, attempt), ending))
+    async def end(self, leased: Job, ending: Ending) -> bool:
+        """The run of the job, as it was leased, has ended without a result; False when it is in that run no more."""
+        return await self._perform(End(Run.of(leased), ending))
 
     # Owners
 
@@ -223,7 +251,7 @@ class Store:
 
     async def list(self, query: JobQuery, viewer_uid: int | None) -> JobPage:
         """Those that fit, newest first."""
-        return await self._reader.ask(reading.page, query, viewer_uid)
+        return await self._lister.ask(reading.page, query, viewer_uid)
 
     async def result(self, job_id: str, viewer_uid: int | None) -> tuple[Job, int]:
         """The job and its result in sealed memory, which the receiver closes.
@@ -259,7 +287,7 @@ class Store:
         tally = self._commits.tally
         with self._errors():
             left = self._space.left()
-        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, left)
+        return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, tally.load(0).bytes, left)
 
     async def expire(self, keep: Keep) -> int:
         """Forgets finished jobs beyond any of the bounds, oldest first; returns how many."""
@@ -354,6 +382,10 @@ class Store:
         self._commits.hand_in(operation, future)
         return await future
 
+    def _reset_readers(self) -> None:
+        self._reader.reset()
+        self._lister.reset()
+
     def _done(self, outcomes: Sequence[Outcome]) -> None:
         """In the store's thread."""
         assert self._loop is not None
@@ -390,3 +422,16 @@ class Store:
 
     def _reached(self, step: Step) -> None:
         self.reached(step)
+
+
+def _make(folder: Path) -> None:
+    """A folder and those that it is in, each of them on the disk."""
+    if not folder.parent.exists():
+        _make(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    storage.sync_folder(folder.parent)
+
+
+def _close(opening: asyncio.Future[Leased | None]) -> None:
+    if not opening.cancelled() and opening.exception() is None and (leased := opening.result()) is not None:
+        os.close(leased.document_fd)

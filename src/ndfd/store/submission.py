@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ndfd.errors import KeyReused
+from ndfd.errors import KeyReused, QuotaExceeded
 from ndfd.model.job_states import JobEvent, JobState, next_state
 from ndfd.model.jobs import PRIORITY_STEP_S, Job, Submission
 from ndfd.store.ids import new_id
@@ -16,6 +16,9 @@ from ndfd.store.steps import Step
 from ndfd.store.transitions import record, refer, state_of, tell
 from ndfd.store.values import NewJob
 from ndfd.store.work import DOCUMENT_STEPS, Operation, Put, Work
+
+#: Of one job: each is kept as long as the job, and counts against no other limit.
+KEYS_MAX = 1000
 
 
 class Submit(Operation[Submission]):
@@ -66,12 +69,21 @@ class Submit(Operation[Submission]):
     def _reuse(self, work: Work, known: JobRow) -> Submission:
         new = self._new
         if new.options.key is not None and work.job("job_of_key", new.uid, new.options.key) is None:
+            self._refuse_many_keys(work, known)
             work.run("insert_key", new.uid, new.options.key, known.number)
         if new.taken is not None:
             known = self._tell_of_file(work, known)
         self._take_file(work)
         work.reached(Step.SUBMIT_WRITTEN)
         return Submission(shown(known), reused=True)
+
+    def _refuse_many_keys(self, work: Work, known: JobRow) -> None:
+        count = work.one("keys_of_job", known.number)
+        if count is not None and count[0] >= KEYS_MAX:
+            raise QuotaExceeded(
+                f"job {known.id} has {count[0]} keys already",
+                hint="send the same work with the same key again, or forget the job first",
+            )
 
     def _tell_of_file(self, work: Work, known: JobRow) -> JobRow:
         """A watched file has an answer of its own, also where its bytes were converted before."""

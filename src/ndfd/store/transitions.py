@@ -10,6 +10,9 @@ from ndfd.store.ids import new_id
 from ndfd.store.rows import JobRow, encoded, shown
 from ndfd.store.work import Work
 
+#: Things that happened to a job that are kept, beside its beginning: cancelling and retrying costs its owner nothing.
+HISTORY_MAX = 1000
+
 
 def state_of(row: JobRow) -> JobState:
     """Of a row; one whose state cannot be read is quarantined."""
@@ -110,7 +113,9 @@ def refer(work: Work, digest: bytes, size: int) -> None:
 def release(work: Work, digest: bytes) -> None:
     """One job fewer names this file."""
     row = work.one("unrefer", digest)
-    if row is not None and row[0] <= 0:
+    if row is not None and row[0] > 0:
+        work.shared.append(digest)
+    elif row is not None:
         work.run("drop_blob", digest)
         work.tally.blob_bytes -= row[1]
         work.released.append(digest)
@@ -126,6 +131,8 @@ def tell(work: Work, row: JobRow) -> Job:
 def record(work: Work, row: JobRow, event: str, code: str | None) -> None:
     """Adds to the history of a job what made it what the row says."""
     work.run("insert_history", row.number, row.version, work.now, event, row.state, row.attempts, code)
+    if row.version > HISTORY_MAX:
+        work.run("shorten_history", row.number, row.version - HISTORY_MAX)
 
 
 def _changed(work: Work, before: JobRow, changed: int, event: JobEvent, fault: JobFault | None) -> JobRow:

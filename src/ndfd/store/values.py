@@ -90,6 +90,8 @@ class Totals:
     bytes: int
     #: Documents and results of finished jobs, as if none were shared.
     bytes_finished: int
+    #: Documents of live jobs, the same way.
+    bytes_live: int
     #: What the file system has left for this user, moments ago.
     bytes_free: int
 

@@ -38,6 +38,8 @@ class Work:
     forgotten: list[str] = field(default_factory=list)
     #: Files that nobody may refer to any more.
     released: list[bytes] = field(default_factory=list)
+    #: Files that one job fewer refers to, and others still do.
+    shared: list[bytes] = field(default_factory=list)
     #: Files that are not what they were written as: removed, so that the same bytes can be put there again.
     damaged: list[bytes] = field(default_factory=list)
     #: Whether its own file is named by a row now.

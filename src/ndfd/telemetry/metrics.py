@@ -176,7 +176,11 @@ def _jobs(jobs: JobsStatus) -> Iterator[Metric]:
     yield by_state
     oldest = "Time that the first of the queued jobs has waited; 0 when none waits."
     yield _gauge("ndfd_job_oldest_queued_seconds", oldest, jobs.oldest_queued_s or 0.0)
-    yield _gauge("ndfd_store_spool_bytes", "Documents and results on the disk.", jobs.spool_bytes)
+    yield _gauge(
+        "ndfd_store_spool_bytes",
+        "Documents and results of jobs, for each job.",
+        jobs.spool_bytes,
+    )
     yield _gauge("ndfd_store_free_bytes", "What is left on the disk of the store.", jobs.free_bytes)
     given_up = "Deliveries of ends of jobs that were given up since the start."
     yield _gauge("ndfd_job_deliveries_failed", given_up, jobs.deliveries_failed)
