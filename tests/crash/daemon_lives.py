@@ -30,7 +30,7 @@ from tests.crash.disk import LosableDisk, cut
 from tests.crash.inspection import database_faults, folder_files, spool_files
 from tests.crash.judge import Kept, Rules, judge, judge_deliveries, judge_spool
 from tests.crash.ledger import Ledger, read_journal
-from tests.crash.points import Point
+from tests.crash.points import STAYS_MS, Point
 from tests.crash.store_lives import Say
 from tests.crash.users import GONE, WITHOUT_POWER, Plan, UserProcess
 from tests.crash.works import real_works
@@ -158,7 +158,8 @@ class DaemonLives:
         random = self._random
         # In turns, and those first that came too short.
         step = min(self._steps, key=lambda step: self.found.points[step])
-        point = Point(step, random.randint(1, 2 if step in _SELDOM else 8)) if random.random() < 0.5 else None
+        passes = random.randint(1, 2 if step in _SELDOM else 8)
+        point = Point(step, passes, random.choice(STAYS_MS)) if random.random() < 0.5 else None
         started = time.monotonic()
         self._daemon.start(point)
         if point is None and random.random() < 0.2:

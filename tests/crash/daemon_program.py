@@ -1,4 +1,4 @@
-"""The daemon's program, all of it, but that it ends itself at a durable step: `… STEP:PASSES[@MOUNTED] run …`.
+"""The daemon's program, all of it, but that it ends itself at a durable step: `… STEP:PASSES:MS[@MOUNTED] run …`.
 
 With the folder of a mounted file system it cuts that one's power first.
 """

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.store.steps import Step
 from tests.crash.disk import cut
+
+#: How long a life stays at its point: whoever goes on without waiting for the store gets ahead of it then.
+STAYS_MS = (0, 0, 25)
 
 
 @dataclass(frozen=True)
@@ -19,15 +23,17 @@ class Point:
     step: Step
     #: From 1.
     passes: int
+    #: Milliseconds that the thread stays there first, as on a slow disk, while all others go on.
+    stay_ms: int = 0
 
     def __str__(self) -> str:
-        return f"{self.step.value}:{self.passes}"
+        return f"{self.step.value}:{self.passes}:{self.stay_ms}"
 
     @classmethod
     def parse(cls, text: str) -> Point:
         """From `str(point)`."""
-        step, _, passes = text.partition(":")
-        return cls(Step(step), int(passes))
+        step, passes, stay_ms = text.split(":")
+        return cls(Step(step), int(passes), int(stay_ms))
 
 
 def ending_at(point: Point, first: Callable[[], None]) -> Callable[[Step], None]:
@@ -39,6 +45,7 @@ def ending_at(point: Point, first: Callable[[], None]) -> Callable[[Step], None]
         if step is point.step:
             left -= 1
             if left == 0:
+                time.sleep(point.stay_ms / 1000)
                 first()
                 os.kill(os.getpid(), signal.SIGKILL)
 

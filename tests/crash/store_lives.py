@@ -27,7 +27,7 @@ from tests.crash.disk import LosableDisk, cut
 from tests.crash.inspection import account_faults, database_faults, everything, spool_files
 from tests.crash.judge import Rules, judge, judge_spool
 from tests.crash.ledger import Journal, Ledger
-from tests.crash.points import Point, ending_at, power_off
+from tests.crash.points import STAYS_MS, Point, ending_at, power_off
 from tests.crash.store_life import StoreLife
 from tests.crash.works import MadeWorks
 
@@ -119,7 +119,8 @@ class StoreLives:
         point = None
         if self._points and self._random.random() < 0.6:
             step = self._points[self.found.points.total() % len(self._points)]
-            point = Point(step, self._random.randint(1, _PASSES.get(step, _PASSES_OTHERWISE)))
+            passes = self._random.randint(1, _PASSES.get(step, _PASSES_OTHERWISE))
+            point = Point(step, passes, self._random.choice(STAYS_MS))
         seed = self._random.random()
         opened, to_close = os.pipe()
         child = os.fork()
