@@ -65,7 +65,7 @@ class TuningSettings(Group):
     )
     swappiness: Annotated[int | _Word, kinds.Number(0, 200, words=_WORDS)] = key(
         OF_PRESET,
-        "How soon memory of programs is swapped out to keep files in memory (vm.swappiness); above 100 since Linux 5.8.",
+        "How soon memory of programs is swapped out to keep files in memory (vm.swappiness); over 100 since Linux 5.8.",
     )
     max_map_count: _Number = key(OF_PRESET, "Mappings that a process may have (vm.max_map_count).")
     zone_reclaim_mode: Annotated[int | _Word, kinds.Number(0, 7, words=_WORDS)] = key(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.model.topology import ProcessLimits, Topology
-from ndfd.platform import linux_host, linux_memory, linux_scheduling, linux_placement
+from ndfd.platform import linux_host, linux_memory, linux_placement, linux_scheduling
 from ndfd.platform.base_process import Knob, Process
 
 
