@@ -90,13 +90,12 @@ def test_workers_go_before_their_daemon(own: int, wanted: str) -> None:
     assert dict(zygote(limits=changed(LIMITS, oom_score=own)).knobs)["oom_score"] == wanted
 
 
-def test_where_all_get_huge_pages_the_daemon_does_without_and_its_workers_do_not() -> None:
-    always = changed(LIMITS, huge_pages="always")
-    assert daemon(limits=always)["huge_pages"] == "disabled"
-    assert dict(zygote(limits=always).knobs)["huge_pages"] == "allowed"
-    assert dict(zygote(PoolWish(None, 2, huge_pages=False), limits=always).knobs)["huge_pages"] == "disabled"
-    assert "huge_pages" not in daemon(OFF, always)
-    assert "huge_pages" not in daemon(limits=changed(LIMITS, huge_pages=None))
+@pytest.mark.parametrize("mode", ["always", "madvise", "never", None])
+def test_who_wants_no_huge_pages_has_none_and_else_the_machine_decides(mode: str | None) -> None:
+    limits = changed(LIMITS, huge_pages=mode)
+    assert "huge_pages" not in daemon(limits=limits)
+    assert "huge_pages" not in dict(zygote(limits=limits).knobs)
+    assert dict(zygote(PoolWish(None, 2, huge_pages=False), limits=limits).knobs)["huge_pages"] == "disabled"
 
 
 def test_a_priority_holds_between_sessions_where_the_scheduler_groups_them() -> None:
