@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ndfd.model.conversion import ConversionReport, ConvertOptions
 from ndfd.model.jobs import JobOptions
-from ndfd.store import NewJob, Store
+from ndfd.store import Leased, NewJob, Store
 from tests.crash.disk import LosableDisk
 from tests.crash.store_life import memory_file
 from tests.crash.store_lives import Say
@@ -85,7 +85,7 @@ async def _fill(folder: Path, jobs: int) -> None:
         ready = await store.ready(store.now(), min(_AT_ONCE, left))
         leased = await store.lease([each.id for each in ready])
         left -= len(leased)
-        await asyncio.gather(*(_succeed(store, each.job.id, each.job.attempts, each.document_fd) for each in leased))
+        await asyncio.gather(*(_succeed(store, each) for each in leased))
     await _lease(store, round(jobs * _RUNNING))
 
 
@@ -98,11 +98,11 @@ async def _submit(store: Store, number: int) -> None:
         os.close(fd)
 
 
-async def _succeed(store: Store, job_id: str, attempt: int, document_fd: int) -> None:
-    fd = memory_file(b"result of " + os.pread(document_fd, 100, 0))
-    os.close(document_fd)
+async def _succeed(store: Store, leased: Leased) -> None:
+    fd = memory_file(b"result of " + os.pread(leased.document_fd, 100, 0))
+    os.close(leased.document_fd)
     try:
-        await store.succeed(job_id, attempt, fd, ConversionReport(1, 0, 0, "text/markdown", 110, 0.01, 10**7))
+        await store.succeed(leased.job, fd, ConversionReport(1, 0, 0, "text/markdown", 110, 0.01, 10**7))
     finally:
         os.close(fd)
 
