@@ -7,7 +7,8 @@ a conversion: what they show is noise, and a whole interval has to be farther fr
 0.5 %, to count. As root the knobs of the system are set, too, as `ndfd tune apply` does it, and put back whatever
 happens; after a SIGKILL, `ndfd tune revert` puts them back.
 
-Exit status: 0; 1 when the preset safe or throughput holds a knob that was measured and is no gain; 130 after Ctrl-C.
+Exit status: 0; 1 when the preset safe or throughput holds a knob that was measured and is no gain; 130 after
+Ctrl-C, with the figures so far.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from typing import Any, NoReturn
 from ndfd import platform
 from ndfd.config.places import default_tuning_journal
 from ndfd.platform import KernelFiles
+from ndfd.tuning.catalogue import KNOBS
 from tests.bench.report import progress
 from tests.bench.tuning.figures import BLOCKS_MIN, Block, Worth
 from tests.bench.tuning.report import Held, Result, floor_of, held, table
-from tests.bench.tuning.system_knobs import SystemKnobs, Unsettable, unmeasurable
+from tests.bench.tuning.system_knobs import SystemKnobs, Unsettable
 from tests.bench.tuning.trials import CHECK, NOT_TRIED, TRIALS, Trial
 from tests.bench.tuning.work import Work, corpus_folder
 
@@ -62,13 +64,9 @@ def run(arguments: argparse.Namespace) -> int:
     trials = chosen(arguments.only)
     signal.signal(signal.SIGTERM, _terminated)
     begun, load = time.monotonic(), os.getloadavg()
-    try:
-        with SystemKnobs(KernelFiles(), default_tuning_journal()) as system, Work(arguments.workers, system) as work:
-            work.choose(corpus_folder(arguments.corpus), arguments.documents, arguments.turn)
-            results = measured(trials, arguments.rounds, work, system)
-    except KeyboardInterrupt:
-        print("scripts/bench: stopped; what was set is put back", file=sys.stderr)
-        return 130
+    with SystemKnobs(KernelFiles(), default_tuning_journal()) as system, Work(arguments.workers, system) as work:
+        work.choose(corpus_folder(arguments.corpus), arguments.documents, arguments.turn)
+        results, stopped = measured(trials, arguments.rounds, work, system)
     kept = held(results, arguments.workers, platform.process.limits(), platform.process.topology())
     machine = {
         "kernel": host.release(),
@@ -82,6 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": time.monotonic() - begun,
     }
     print(_as_json(machine, results, kept) if arguments.json else "\n".join(_lines(machine, results, kept)))
+    if stopped:
+        print("scripts/bench: stopped; what was set is put back", file=sys.stderr)
+        return 130
     return int(any(each.wrong for each in kept))
 
 
@@ -94,47 +95,50 @@ def chosen(only: list[str]) -> list[Trial]:
     return [trial for trial in TRIALS if not only or trial.knob in (CHECK, *only)]
 
 
-def measured(trials: list[Trial], rounds: int, work: Work, system: SystemKnobs) -> list[Result]:
-    """The trials one after the other; the blocks of the checks are spread over the whole time, as the noise is."""
-    kernel = KernelFiles()
+def measured(trials: list[Trial], rounds: int, work: Work, system: SystemKnobs) -> tuple[list[Result], bool]:
+    """The trials one after the other, and whether a Ctrl-C came.
+
+    The blocks of the checks are spread over the whole time, as the noise is.
+    """
     checks = [trial for trial in trials if trial.knob == CHECK]
     others = [trial for trial in trials if trial.knob != CHECK]
     blocks: dict[str, list[Block]] = {trial.name: [] for trial in trials}
     reasons: dict[str, str] = {}
+    stopped = False
     begun = time.monotonic()
-    for number in range(total := max(1, len(others)) * rounds):
-        if number % (total // rounds) == 0:
-            for check in checks:
-                blocks[check.name].append(work.block(check))
-        name = CHECK
-        if others:
-            trial = others[number // rounds]
-            name = trial.name
-            if name not in reasons:
+    try:
+        for number in range(total := max(1, len(others)) * rounds):
+            if number % (total // rounds) == 0:
+                for check in checks:
+                    blocks[check.name].append(work.block(check))
+            trial = others[number // rounds] if others else checks[0]
+            if others and trial.name not in reasons:
                 try:
-                    blocks[name].append(_block(kernel, trial, work))
+                    blocks[trial.name].append(_block(trial, work))
                 except Unsettable as why:
-                    reasons[name] = str(why)
+                    reasons[trial.name] = str(why)
             if (number + 1) % rounds == 0:
                 # So that each is measured on the system as it was.
                 system.put_back()
-        progress(number + 1, total, f"{name}, {time.monotonic() - begun:.0f} s")
-    return [_result(trial, blocks[trial.name], reasons.get(trial.name, "")) for trial in trials]
+            progress(number + 1, total, f"{trial.name}, {time.monotonic() - begun:.0f} s")
+    except KeyboardInterrupt:
+        stopped = True
+    return [_result(trial, blocks[trial.name], reasons.get(trial.name, "")) for trial in trials], stopped
 
 
-def _block(kernel: KernelFiles, trial: Trial, work: Work) -> Block:
+def _block(trial: Trial, work: Work) -> Block:
     if trial.root:
         if os.geteuid() != 0:
             raise Unsettable("only root may set it")
-        if reason := unmeasurable(kernel, trial.knob):
-            raise Unsettable(reason)
+        if not KNOBS[trial.knob].paths(KernelFiles()):
+            raise Unsettable("this machine has none")
     return work.block(trial)
 
 
 def _result(trial: Trial, blocks: list[Block], reason: str) -> Result:
-    if reason or not blocks:
-        return Result(trial, reason=reason)
-    return Result(trial, Worth.of(blocks), len(blocks))
+    if not reason and len(blocks) < BLOCKS_MIN:
+        reason = "stopped before"
+    return Result(trial, reason=reason) if reason else Result(trial, Worth.of(blocks), len(blocks))
 
 
 def _lines(machine: dict[str, Any], results: list[Result], kept: list[Held]) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Self
 from ndfd.model.tuning import FINE, Preset, Wish
 from ndfd.platform import KernelFiles
 from ndfd.tuning.apply import apply
-from ndfd.tuning.catalogue import KNOBS
 from ndfd.tuning.journal import Journal, read_changes
 from ndfd.tuning.plan import boot_id, make_plan
 from ndfd.tuning.revert import revert
@@ -76,8 +75,3 @@ class SystemKnobs:
     def _is_tuned(self, knob: str) -> bool:
         changes = read_changes(self._path, self._boot).values()
         return any(change.knob == knob for change in changes)
-
-
-def unmeasurable(kernel: KernelFiles, knob: str) -> str | None:
-    """Why a knob of the system cannot be tried here; None when it can."""
-    return None if KNOBS[knob].paths(kernel) else "this machine has none"
