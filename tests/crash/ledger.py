@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,11 +114,23 @@ class Ledger:
                 self.apply(entry)
         return [entry for entry in entries if entry[0] not in ("work", "ask")]
 
-    def apply_without_power(self, lines: bytes) -> None:
-        """Takes up a piece of a journal that was written when nothing could be kept any more."""
+    def apply_without_power(self, lines: bytes, before: bytes = b"") -> None:
+        """Takes up a piece of a journal that was written when nothing could be kept any more.
+
+        What was asked `before`, in the same life, may still be answered: the disk may have had it by then.
+        """
+        open_before = Counter[tuple[str, int]]()
+        for kind, *rest in map(json.loads, before.splitlines()):
+            if kind in ("ask", "ack", "refused"):
+                open_before[rest[0], rest[1]] += 1 if kind == "ask" else -1
         asked = {(each[1], each[2]) for each in map(json.loads, lines.splitlines()) if each[0] == "ask"}
         for entry in self.apply_asked(lines):
-            if entry[0] == "ack" and (entry[1], entry[2]) in asked:
+            if entry[0] not in ("ack", "refused"):
+                continue
+            what = (entry[1], entry[2])
+            if open_before[what] > 0:
+                open_before[what] -= 1
+            elif entry[0] == "ack" and what in asked:
                 self.faults.append(f"acknowledged without power: {entry[1:]}")
 
     def _ask(self, verb: str, work: int, job_id: str | None = None) -> None:

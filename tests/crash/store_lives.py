@@ -220,7 +220,8 @@ class StoreLives:
         written = self._journal.read_bytes()
         self._ledger.apply_lines(written[self._read_to : self._certain_to])
         self._ledger.apply_asked(written[self._certain_to : self._powered_to])
-        self._ledger.apply_without_power(written[self._powered_to :])
+        before = written[self._read_to : self._powered_to]
+        self._ledger.apply_without_power(written[self._powered_to :], before)
         self._read_to = len(written)
         self._certain_to = self._powered_to = NEVER
 

@@ -207,5 +207,8 @@ def test_what_is_answered_while_the_power_is_gone_is_believed_by_nobody() -> Non
     # Asked before, answered afterwards: the disk may have had it. Asked afterwards: it cannot.
     made.apply_without_power(b'["ack", "submit", 1, "b"]\n')
     assert made.faults == []
+    asked_before = b'["ask", "submit", 1]\n'
+    made.apply_without_power(b'["ask", "submit", 1]\n["ack", "submit", 1, "b"]\n', asked_before)
+    assert made.faults == []
     made.apply_without_power(b'["ask", "submit", 1]\n["ack", "submit", 1, "b"]\n')
     assert made.faults == ["acknowledged without power: ['submit', 1, 'b']"]
