@@ -31,7 +31,8 @@ def config(etc: Path, tmp_path: Path) -> Path:
     """That wants two things."""
     path = etc / "config.toml"
     path.write_text(
-        f'[tuning]\npreset = "off"\njournal = "{tmp_path}/state/journal"\nswappiness = 10\ncpu_governor = "performance"\n'
+        f'[tuning]\npreset = "off"\njournal = "{tmp_path}/state/journal"\n'
+        'swappiness = 10\ncpu_governor = "performance"\n'
     )
     return path
 
@@ -46,7 +47,6 @@ def test_plan_shows_each_knob_and_how_to_write_it(ndfd: Ndfd, kernel: FakeKernel
     assert "60 -> 10  ([tuning] swappiness; root has to write it)" in lines[at]
     assert lines[at + 1] == f"    echo 10 > {kernel.root}{SWAPPINESS}"
     assert sum(line.startswith("    echo performance > ") for line in lines) == 4
-    assert "ndfd: 5 write, 21 skipped" not in ran.stdout
     assert ran.stderr.startswith("ndfd: 5 write, ")
     assert kernel.written == []
 

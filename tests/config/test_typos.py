@@ -15,6 +15,9 @@ from ndfd.config.keys import FAMILIES, GROUPS, find_key, variable
 from ndfd.config.layer import PATHS
 from ndfd.config.load import read, read_files
 
+#: Some 300,000 slips are read, each as a user's file or variable would be: a minute for each place on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 #: Of the slips, so many must have the right key as their suggestion.
 RIGHT_MIN = 0.98
 

@@ -19,13 +19,14 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     its neighbour; at most a third of the name may be slips. Between equals the one with the longer common beginning
     wins, since slips are rarest there.
     """
-    ranked = sorted((OSA.distance(name, each), -JaroWinkler.similarity(name, each), each) for each in candidates)
-    if not ranked:
+    distances = [(OSA.distance(name, each), each) for each in candidates]
+    if not distances:
         return None
-    slips, _, best = ranked[0]
-    if slips <= max(1, len(name) // 3):
-        return best
-    shared, _, best = max((fuzz.token_set_ratio(_words(name), _words(each)), -slips, each) for slips, _, each in ranked)
+    fewest = min(distances)[0]
+    if fewest <= max(1, len(name) // 3):
+        equals = (each for slips, each in distances if slips == fewest)
+        return min((-JaroWinkler.similarity(name, each), each) for each in equals)[1]
+    shared, _, best = max((fuzz.token_set_ratio(_words(name), _words(each)), -slips, each) for slips, each in distances)
     return best if shared >= _WORDS_SHARED_MIN else None
 
 

@@ -29,7 +29,7 @@ def key(default: Any, meaning: str) -> Any:
 
 
 class TuningSettings(Group):
-    """Settings of the system: `ndfd tune apply` writes them, as root, and `ndfd tune revert` puts them back."""
+    """Settings of the system, which ndfd tune apply writes as root, and ndfd tune revert puts back."""
 
     preset: Annotated[
         Literal["off", "safe", "throughput", "latency"], kinds.Choice(("off", "safe", "throughput", "latency"))
