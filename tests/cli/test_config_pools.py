@@ -35,7 +35,7 @@ def test_show_has_the_pools_after_the_group_that_they_are_of(ndfd: Ndfd, pool: P
 @pytest.mark.parametrize("name", ["swarm.pools.bulk", "swarm.pools"])
 def test_a_table_stands_for_all_its_keys(ndfd: Ndfd, pool: Path, name: str) -> None:
     every = json.loads(ndfd("config", "show", "--json", name).stdout)
-    assert [path.rpartition(".")[0] for path in every] == ["swarm.pools.bulk"] * 7
+    assert [path.rpartition(".")[0] for path in every] == ["swarm.pools.bulk"] * 10
 
 
 def test_explain_tells_a_key_of_a_pool_and_what_it_falls_back_to(ndfd: Ndfd, pool: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ndfd import platform
 from ndfd.client import Client
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.process_tuning import TuningState
@@ -209,4 +210,36 @@ def test_real_time_workers_are_below_their_daemon_and_a_refusal_stops_nobody(tmp
             assert os.sched_getparam(status.pid).sched_priority == 2
         else:
             assert outcome == "denied"
+        converts(client)
+
+
+def mode_of_huge_pages() -> str | None:
+    return platform.process.limits().huge_pages
+
+
+def asks_for_huge_pages(pid: int) -> bool:
+    """Whether the heap of a process is marked so (madvise(2), proc_pid_smaps(5): hg)."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
+    except PermissionError:
+        pytest.skip("only root sees the memory of a confined process")
+    heap = lines.index(next(line for line in lines if line.endswith("[heap]")))
+    flags = next(line for line in lines[heap:] if line.startswith("VmFlags:"))
+    return "hg" in flags.split()
+
+
+@pytest.mark.skipif(mode_of_huge_pages() != "madvise", reason="needs transparent_hugepage/enabled to be madvise")
+def test_workers_ask_for_huge_pages_and_with_the_key_off_may_not_even_have_them(tmp_path: Path) -> None:
+    off = "[swarm.pools.small]\nmax = 1\n"
+    with running(tmp_path, WORKER + off) as daemon, daemon.client() as client:
+        status = client.status()
+        assert {status_of(pid, "THP_enabled") for pid in pids(status)} == {"1"}
+        assert all(asks_for_huge_pages(pid) for pid in pids(status))
+        daemon.write(WORKER + "huge_pages = false\n" + off)
+        client.reload()
+        status = settled(client, lambda status: len(pids(status)) == 2)
+        assert {status_of(pid, "THP_enabled") for pid in pids(status)} == {"0"}
+        assert not any(asks_for_huge_pages(pid) for pid in pids(status))
+        assert status_of(status.pid, "THP_enabled") == "1"
+        assert told(status.tuning, "huge_pages", "small") == ("applied", "disabled")
         converts(client)

@@ -90,13 +90,12 @@ def test_workers_go_before_their_daemon(own: int, wanted: str) -> None:
     assert dict(zygote(limits=changed(LIMITS, oom_score=own)).knobs)["oom_score"] == wanted
 
 
-def test_where_all_get_huge_pages_the_daemon_does_without_and_its_workers_do_not() -> None:
-    always = changed(LIMITS, huge_pages="always")
-    assert daemon(limits=always)["huge_pages"] == "disabled"
-    assert dict(zygote(limits=always).knobs)["huge_pages"] == "allowed"
-    assert dict(zygote(PoolWish(None, 2, huge_pages=False), limits=always).knobs)["huge_pages"] == "disabled"
-    assert "huge_pages" not in daemon(OFF, always)
-    assert "huge_pages" not in daemon(limits=changed(LIMITS, huge_pages=None))
+@pytest.mark.parametrize("mode", ["always", "madvise", "never", None])
+def test_who_wants_no_huge_pages_has_none_and_else_the_machine_decides(mode: str | None) -> None:
+    limits = changed(LIMITS, huge_pages=mode)
+    assert "huge_pages" not in daemon(limits=limits)
+    assert "huge_pages" not in dict(zygote(limits=limits).knobs)
+    assert dict(zygote(PoolWish(None, 2, huge_pages=False), limits=limits).knobs)["huge_pages"] == "disabled"
 
 
 def test_a_priority_holds_between_sessions_where_the_scheduler_groups_them() -> None:
@@ -129,8 +128,24 @@ def test_disks_are_asked_for_what_the_key_says() -> None:
 
 
 def test_processors_are_looked_at_only_where_workers_are_bound() -> None:
-    assert not needs_topology({"default": POOL, "bulk": PoolWish(None, 2, affinity=Affinity.OFF)})
-    assert needs_topology({"default": POOL, "bulk": PoolWish(None, 2, affinity=Affinity.POOL)})
+    pools = {"default": POOL, "bulk": PoolWish(None, 2, affinity=Affinity.OFF)}
+    assert not needs_topology(SAFE, pools)
+    assert not needs_topology(OFF, pools)
+    assert needs_topology(DaemonWish(Preset.THROUGHPUT), pools)
+    assert needs_topology(SAFE, {"default": POOL, "bulk": PoolWish(None, 2, affinity=Affinity.POOL)})
+
+
+@pytest.mark.parametrize("preset", [Preset.THROUGHPUT, Preset.LATENCY])
+def test_presets_bind_workers_where_each_has_a_processor_of_its_own(preset: Preset) -> None:
+    def placed(workers: int, **changes: Affinity) -> tuple[int, str | None]:
+        pools = {"default": PoolWish(None, workers, **changes), "bulk": POOL}
+        plan = of_pools(DaemonWish(preset), LIMITS, pools, PLAIN)["default"]
+        return len(plan.places), reasons(plan.zygote).get("affinity")
+
+    assert placed(2) == (2, None)
+    assert placed(3) == (0, "there are more workers than processors")
+    assert placed(3, affinity=Affinity.WORKER) == (3, None)
+    assert placed(2, affinity=Affinity.OFF) == (0, "[swarm] affinity is off")
 
 
 def test_each_worker_has_its_processor_and_its_memory_beside_it() -> None:

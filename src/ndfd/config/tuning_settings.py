@@ -36,8 +36,8 @@ class TuningSettings(Group):
     ] = _key_of(
         "safe",
         'What is tuned where nothing else is said: "off" nothing, "safe" what is harmless and helps, "throughput" what '
-        'gets more documents done, at the cost of power, "latency" what keeps single callers from waiting. It holds for '
-        "what the daemon and its workers set for themselves, too. Of each key "
+        'gets more documents done, at the cost of power, "latency" what keeps single callers from waiting. It holds '
+        "for what the daemon and its workers set for themselves, too. Of each key "
         'below, "preset" is what this says, and "keep" leaves it as it is.',
         Effect.NEW_WORKERS,
     )

@@ -130,7 +130,7 @@ class Daemon:
             pools=() if parts is None else parts.swarm.status(by_pool),
             sandbox=None if parts is None else parts.swarm.pools[DEFAULT_POOL].sandbox,
             jobs=None if self._jobs is None or parts is None else self._jobs.status(),
-            tuning=(*self._own.states, *(state for pool in self._pools for state in pool.tuning)),
+            tuning=(*self._own.states, *(() if parts is None else parts.swarm.tuning())),
         )
 
     async def start(self) -> None:

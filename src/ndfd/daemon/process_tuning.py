@@ -18,9 +18,9 @@ _IO_PRIORITIES = {"high": "best-effort 0", "normal": "best-effort 4", "low": "be
 
 def tuning_of_pools(settings: Settings, workers: Mapping[str, int]) -> dict[str, PoolTuning]:
     """By pool. Reads a little of /proc and /sys."""
-    wishes = _pool_wishes(settings, workers)
-    topology = platform.process.topology() if process.needs_topology(wishes) else None
-    return process.of_pools(_wish(settings), platform.process.limits(), wishes, topology)
+    wish, wishes = _wish(settings), _pool_wishes(settings, workers)
+    topology = platform.process.topology() if process.needs_topology(wish, wishes) else None
+    return process.of_pools(wish, platform.process.limits(), wishes, topology)
 
 
 def own_knobs(place: Place) -> tuple[tuple[str, str], ...]:

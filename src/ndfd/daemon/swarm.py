@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ndfd.daemon.running_pool import PoolPlan, RunningPool
 from ndfd.model.crash import CrashReport
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
+from ndfd.model.process_tuning import TuningState
 from ndfd.model.status import PoolStatus
 from ndfd.supervisor import Pool, Snapshot, Zygote, ZygoteOptions
 
@@ -83,6 +84,10 @@ class Swarm:
         with contextlib.ExitStack() as stack:
             pools = [stack.enter_context(self.held(each)) for each in (self.pools if name is None else (name,))]
             return sum(await asyncio.gather(*(pool.renew() for pool in pools)))
+
+    def tuning(self) -> Iterator[TuningState]:
+        """What came of the knobs that workers have from their zygotes, pool by pool."""
+        return (state for pool in self.pools.values() for state in pool.tuning)
 
     def status(self, snapshots: Mapping[RunningPool, Snapshot]) -> tuple[PoolStatus, ...]:
         """Of each pool, the default one first."""
