@@ -20,6 +20,7 @@ from ndfd.tuning.catalogue import KNOBS
 from ndfd.tuning.outcomes import exit_status
 from ndfd.tuning.plan import verify
 from ndfd.tuning.steps import Step
+from tests.tuning.alone import alone_on_this_machine
 from tests.tuning.scene import Scene, first_path, settings
 from tests.tuning.test_crash_points import APPLYING, REVERTING
 
@@ -45,13 +46,14 @@ def machine() -> Iterator[KernelFiles]:
     """This one."""
     kernel = KernelFiles()
     paths = {name: first_path(kernel, name) for name in KNOBS_TRIED}
-    before = {name: KNOBS[name].read(kernel, path) for name, path in paths.items()}
-    try:
-        yield kernel
-    finally:
-        for name, path in paths.items():
-            KNOBS[name].write(kernel, path, before[name])
-        assert {name: KNOBS[name].read(kernel, path) for name, path in paths.items()} == before
+    with alone_on_this_machine():
+        before = {name: KNOBS[name].read(kernel, path) for name, path in paths.items()}
+        try:
+            yield kernel
+        finally:
+            for name, path in paths.items():
+                KNOBS[name].write(kernel, path, before[name])
+            assert {name: KNOBS[name].read(kernel, path) for name, path in paths.items()} == before
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-#: What workers get from the daemon (`platform.allocator_environment`), and its two halves.
-_KEEP = "glibc.malloc.trim_threshold=67108864:glibc.malloc.mmap_threshold=33554432:glibc.malloc.top_pad=1048576"
+from ndfd import platform
+
+_VARIABLE = "GLIBC_TUNABLES"
 _HUGE = "glibc.malloc.hugetlb=1"
-AS_WORKERS = f"{_KEEP}:{_HUGE}"
+_KEEP = platform.allocator_environment({}, huge_pages=False).get(_VARIABLE, "")
+#: What workers get from the daemon: both of them.
+AS_WORKERS = platform.allocator_environment({}, huge_pages=True).get(_VARIABLE, "")
 
 
 @dataclass(frozen=True)
