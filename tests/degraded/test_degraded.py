@@ -109,7 +109,8 @@ def only_that_is_lacking() -> None:
 def place() -> Iterator[Path]:
     """A folder for every user: those of pytest are closed to others anew whenever another run of it begins."""
     with tempfile.TemporaryDirectory(prefix="ndfd-degraded-") as folder:
-        Path(folder).chmod(0o777)
+        # With the sticky bit: a state folder may lie in no folder where others could put another in its place.
+        Path(folder).chmod(0o1777)
         yield Path(folder)
 
 
