@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--turn",
         type=float,
-        default=0.25,
+        default=0.12,
         metavar="SECONDS",
         help="CPU time of a worker in a turn (default: %(default)s)",
     )

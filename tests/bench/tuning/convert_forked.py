@@ -88,8 +88,10 @@ class Zygote:
             if state.outcome not in FINE:
                 raise OSError(f"{state.outcome}: {state.reason}")
         gc.enable()
-        # A worker that has just begun pays for its first document what it never pays again.
-        _convert(lane["paths"][0], buffer)
+        # A worker that has just begun pays for its first documents what it never pays for the hundreds after them: it
+        # copies pages that it shares with its zygote, and has its heap made.
+        for path in lane["paths"]:
+            _convert(path, buffer)
         channel.send(b"{}")
         if not channel.recv(16):
             # Another worker of the turn has failed.

@@ -64,10 +64,11 @@ class Work:
 
     def block(self, trial: Trial) -> Block:
         """Off, on, on, off. `Unsettable` where a side cannot be had here."""
-        first, *on, last = (self._turn(side) for side in (trial.off, trial.on, trial.on, trial.off))
+        first, *on, last = (self.turn(side) for side in (trial.off, trial.on, trial.on, trial.off))
         return Block((first, last), (on[0], on[1]))
 
-    def _turn(self, side: Side) -> Reading:
+    def turn(self, side: Side) -> Reading:
+        """The documents once by each worker, each of which has converted all of them before."""
         for knob, value in side.system:
             self._system.set(knob, value)
         lanes = [{"paths": rotated(self.paths, lane), "knobs": knobs} for lane, knobs in enumerate(self._knobs(side))]
