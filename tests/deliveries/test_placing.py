@@ -13,10 +13,18 @@ from ndfd.dispatch.file_names import OutputName
 from ndfd.dispatch.placing import folder, put
 from ndfd.dispatch.sources import mark_of
 from ndfd.errors import DocumentChanged
+from ndfd.platform import storage
 from ndfd.platform.base_files import Files
 
 NAME = OutputName("a", ".md")
 SHM = Path("/dev/shm")
+
+
+@pytest.fixture(params=["without a name", "under a name of its own"], autouse=True)
+def staged(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a file is written before it has its name: some file systems have no files without one."""
+    if request.param != "without a name":
+        monkeypatch.setattr(storage, "open_unnamed", lambda folder, mode: None)
 
 
 def place(path: Path, content: bytes, number: str = "1") -> str:

@@ -63,26 +63,53 @@ def put(folder_fd: int, name: OutputName, number: str, content: int | bytes) -> 
     """Puts a file there that holds the bytes, or what is behind the descriptor; returns the name it has.
 
     On the disk, name and all, when this returns. Doing it again with the same number leads to the same: where the name
-    is another file's, `number` goes into it. OSError when it cannot, and nothing is left behind then, but for a crash,
-    after which the next attempt removes what is left.
+    is another file's, `number` goes into it. OSError when it cannot, and nothing is left behind then; nor by a crash,
+    where the file system has files without a name. Elsewhere the next attempt removes what a crash has left.
     """
     staged = f".ndfd-{number}.part"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(staged, dir_fd=folder_fd)
+    placed = _put_unnamed(folder_fd, name, number, content)
+    if placed is None:
+        placed = _put_named(folder_fd, staged, name, number, content)
+    storage.sync(folder_fd)
+    return placed
+
+
+def _put_unnamed(folder_fd: int, name: OutputName, number: str, content: int | bytes) -> str | None:
+    """None where there are no files without a name, or they cannot be given one (without /proc)."""
     # The mode is the folder's readers' business, and so the umask's.
+    fd = storage.open_unnamed(Path(f"/proc/self/fd/{folder_fd}"), 0o666)
+    if fd is None:
+        return None
+    try:
+        _fill(fd, content)
+        storage.sync(fd)
+        for each in (name.plain(), name.numbered(number)):
+            if storage.link(fd, each, folder_fd) or _holds_the_same(folder_fd, each, fd):
+                return each
+        # Nobody else makes such a name: what has it is from an earlier attempt.
+        os.unlink(name.numbered(number), dir_fd=folder_fd)
+        storage.link(fd, name.numbered(number), folder_fd)
+        return name.numbered(number)
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(fd)
+
+
+def _put_named(folder_fd: int, staged: str, name: OutputName, number: str, content: int | bytes) -> str:
     fd = os.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FILE, 0o666, dir_fd=folder_fd)
     try:
         try:
             _fill(fd, content)
             storage.sync(fd)
-            placed = _place(folder_fd, staged, fd, name, number)
+            return _place(folder_fd, staged, fd, name, number)
         finally:
             os.close(fd)
     finally:
         with contextlib.suppress(FileNotFoundError):  # Gone when all went well.
             os.unlink(staged, dir_fd=folder_fd)
-    storage.sync(folder_fd)
-    return placed
 
 
 def remove_if(folder_fd: int, name: str, begins: bytes) -> None:

@@ -18,8 +18,8 @@ _CHUNK_BYTES = 1 << 20
 class Storage:
     """The portable answers."""
 
-    def open_unnamed(self, folder: Path) -> int | None:
-        """A new file in the file system of `folder` that has no name yet, open for reading and writing, mode 0600.
+    def open_unnamed(self, folder: Path, mode: int = 0o600) -> int | None:
+        """A new file in the file system of `folder` that has no name yet, open for reading and writing.
 
         None where this system or this file system has no such files. It is gone with its descriptor unless `link`
         gives it a name.

@@ -29,10 +29,10 @@ class LinuxStorage(Storage):
     def __init__(self) -> None:
         self._sync_file_range = _sync_file_range()
 
-    def open_unnamed(self, folder: Path) -> int | None:
+    def open_unnamed(self, folder: Path, mode: int = 0o600) -> int | None:
         """O_TMPFILE of open(2); not on NFS, for one."""
         try:
-            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            return os.open(folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
         except OSError as error:
             if error.errno in _NO_UNNAMED and folder.is_dir():
                 return None
