@@ -158,7 +158,8 @@ def test_swappiness_is_what_is_wanted(tune: Tune) -> None:
 
 def test_workers_get_huge_pages_where_the_kernel_leaves_that_to_programs(tune: Tune, tmp_path: Path) -> None:
     before = _THP.read_text()
-    long = documents.numbered_pages(300)
+    # Its record is of many megabytes: a heap that hardly grows may have no whole huge page in it.
+    long = documents.numbered_pages(2000)
 
     def of_a_worker(key: str) -> int:
         """kB of its memory, after a long document."""

@@ -144,14 +144,17 @@ def test_of_huge_pages_what_there_are_is_put_back_as_well(scene: Scene, kernel: 
 
 
 @pytest.mark.parametrize(("now", "outcome"), [("never", None), ("madvise", Outcome.SAME), ("always", Outcome.SAME)])
-def test_the_safe_preset_takes_huge_pages_from_nobody(
+def test_the_latency_preset_takes_huge_pages_from_nobody(
     scene: Scene, kernel: FakeKernel, now: str, outcome: Outcome | None
 ) -> None:
     path = first_path(kernel, "transparent_hugepages")
     kernel.write(path, f"{now}\n")
-    plan = scene.plan(TuningSettings())
+    plan = scene.plan(settings(preset="latency", **dict.fromkeys(KNOBS, "preset")))
     assert state_at(plan, path).outcome is outcome
-    assert {state.knob for state in plan.knobs if state.outcome is not Outcome.SKIPPED} == {"transparent_hugepages"}
+
+
+def test_the_safe_preset_leaves_the_system_as_it_is(scene: Scene) -> None:
+    assert {state.outcome for state in scene.plan(TuningSettings()).knobs} == {Outcome.SKIPPED}
 
 
 @pytest.mark.parametrize(
