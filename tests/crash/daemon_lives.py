@@ -30,7 +30,7 @@ from tests.crash.disk import LosableDisk, cut
 from tests.crash.inspection import database_faults, folder_files, spool_files
 from tests.crash.judge import Kept, Rules, judge, judge_deliveries, judge_spool
 from tests.crash.ledger import Ledger, read_journal
-from tests.crash.points import STAYS_MS, Point
+from tests.crash.points import STAYS_MS, Point, freeze
 from tests.crash.store_lives import Say
 from tests.crash.users import GONE, WITHOUT_POWER, Plan, UserProcess
 from tests.crash.works import real_works
@@ -221,7 +221,7 @@ class DaemonLives:
         family = self._daemon.family()
         if self._disk is not None:
             # Frozen, so that it acknowledges nothing that the disk has no power for any more.
-            _freeze(self._daemon.process.pid)
+            freeze(self._daemon.process.pid)
             cut(self._disk.path)
         self._daemon.kill()
         self.found.kills[kind] += 1
@@ -354,16 +354,3 @@ def everything(client: Client) -> list[Kept]:
                 result = f"{error.code}: {error}"
         kept.append(Kept(client.job(job.id) if job.state in FINAL else job, client.job_history(job.id), result))
     return kept
-
-
-def _freeze(pid: int) -> None:
-    """Returns when no thread of the process runs any more."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        os.kill(pid, signal.SIGSTOP)
-        until = time.monotonic() + 5
-        tasks = Path(f"/proc/{pid}/task")
-        while time.monotonic() < until:
-            states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()]
-            if all(state in "TtZX" for state in states):
-                return
-            time.sleep(0.001)

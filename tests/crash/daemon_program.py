@@ -11,13 +11,13 @@ from pathlib import Path
 
 import ndfd.daemon
 from ndfd.cli import main
-from tests.crash.points import Point, ending_at, power_off
+from tests.crash.points import Point, ending_at, frozen_power_off
 
 
 def end_at(argument: str) -> None:
     """The daemon that this process runs ends there."""
     point, _, mounted = argument.partition("@")
-    first = power_off(Path(mounted)) if mounted else lambda: None
+    first = frozen_power_off(Path(mounted)) if mounted else lambda: None
     ndfd.daemon.run = functools.partial(ndfd.daemon.run, reached=ending_at(Point.parse(point), first))
 
 

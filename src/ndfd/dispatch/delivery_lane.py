@@ -116,8 +116,10 @@ class Lane:
         if room <= 0:
             return
         # What is under way is still due, and stands before all else.
+        # The answer may be of a moment before one of these was recorded as delivered, and come after that.
+        begun = set(self._under_way)
         due = await self._store.due_deliveries(self._store.now(), self._deliver.at_once, self._target)
-        for each in [each for each in due if each.id not in self._under_way][:room]:
+        for each in [each for each in due if each.id not in begun][:room]:
             task = self._under_way[each.id] = asyncio.create_task(self._attempt(each))
             task.add_done_callback(functools.partial(self._ended, each.id))
 
