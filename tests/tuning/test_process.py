@@ -131,11 +131,11 @@ def test_processors_are_looked_at_only_where_workers_are_bound() -> None:
     pools = {"default": POOL, "bulk": PoolWish(None, 2, affinity=Affinity.OFF)}
     assert not needs_topology(SAFE, pools)
     assert not needs_topology(OFF, pools)
-    assert needs_topology(DaemonWish(Preset.THROUGHPUT), pools)
+    assert needs_topology(DaemonWish(Preset.LATENCY), pools)
     assert needs_topology(SAFE, {"default": POOL, "bulk": PoolWish(None, 2, affinity=Affinity.POOL)})
 
 
-@pytest.mark.parametrize("preset", [Preset.THROUGHPUT, Preset.LATENCY])
+@pytest.mark.parametrize("preset", [Preset.LATENCY])
 def test_presets_bind_workers_where_each_has_a_processor_of_its_own(preset: Preset) -> None:
     def placed(workers: int, **changes: Affinity) -> tuple[int, str | None]:
         pools = {"default": PoolWish(None, workers, **changes), "bulk": POOL}

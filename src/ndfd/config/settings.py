@@ -115,7 +115,7 @@ class SwarmSettings(_Group):
         "auto",
         'How workers are bound to CPUs: "worker" gives each one of its own, physical cores before SMT siblings; "pool" '
         "lets them share as few memory nodes, and as fast cores, as do for all of them. "
-        '"auto" is "worker" with the presets throughput and latency of [tuning] as long as there are no more workers '
+        '"auto" is "worker" with the preset latency of [tuning] as long as there are no more workers '
         'than CPUs; else "off": the kernel moves them out of others\' way.',
         Effect.NEW_WORKERS,
     )

@@ -206,10 +206,11 @@ _NO_GAIN = "no gain was measured, and nobody asked for it"
 
 def _affinity(wish: DaemonWish, pool: PoolWish) -> Affinity:
     """Where others want the processors too, workers of one each are served sooner: the scheduler, left alone, puts two
-    of them on one while they wake. Not in safe: a worker cannot get out of the way of another program that is bound."""
+    of them on one while they wake. More is not done by it, so it is in latency alone: a worker that is bound cannot get
+    out of the way of another program that is."""
     if pool.affinity is not None:
         return pool.affinity
-    return Affinity.WORKER if wish.preset in (Preset.THROUGHPUT, Preset.LATENCY) else Affinity.OFF
+    return Affinity.WORKER if wish.preset is Preset.LATENCY else Affinity.OFF
 
 
 def _share(draft: _Draft, topology: Topology, cpus: tuple[Cpu, ...]) -> None:
