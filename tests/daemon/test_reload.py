@@ -40,7 +40,13 @@ def free_port() -> int:
 
 
 def descriptors(daemon: Configured) -> int:
-    return len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))
+    """Once they stay the same over many requests: a file that a thread has just read may be open for a moment more."""
+    seen = [0]
+    with daemon.client() as client:
+        while seen != seen[:1] * 20:
+            client.status()
+            seen = [*seen, len(list(Path(f"/proc/{daemon.process.pid}/fd").iterdir()))][-20:]
+    return seen[0]
 
 
 def children(daemon: Configured) -> set[str]:

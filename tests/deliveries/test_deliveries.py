@@ -243,6 +243,8 @@ async def test_results_are_put_into_a_folder_under_their_documents_names(
         names = ["a.pdf", "../../b.pdf", "taken.pdf", "link.pdf", ".", "c.pdf"]
         jobs = {name: await life.desk.submit_bytes(name.encode(), named(name)) for name in names}
         broken = await life.desk.submit_bytes(b"broken", named("broken.pdf"))
+        # After the other: whose is delivered first has the name.
+        assert (await life.ended(jobs["a.pdf"])).deliveries_failed == 0
         again = await life.desk.submit_bytes(b"another", named("a.pdf", OutputFormat.MARKDOWN))
         for job in (*jobs.values(), broken, again):
             assert (await life.ended(job)).deliveries_failed == 0
