@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ndfd.model.topology import Cpu, Topology, listed_cpus
+from ndfd.model.topology import Cpu, Topology
+from ndfd.platform.linux_topology import number, numbers, text
 
 #: Of the fastest cores, in cpu_capacity and here.
 _FULL = 1024
@@ -24,21 +25,21 @@ def topology(allowed: Iterable[int], root: Path = Path("/")) -> Topology:
     found = []
     # Siblings are counted among those that are allowed: the second of a core whose first is not is its first.
     cores: dict[tuple[int, int], int] = {}
-    for number in sorted(allowed):
-        folder = system / f"cpu/cpu{number}"
+    for cpu in sorted(allowed):
+        folder = system / f"cpu/cpu{cpu}"
         package = _number(folder / "topology/physical_package_id", 0)
-        core = _number(folder / "topology/core_id", number)
+        core = _number(folder / "topology/core_id", cpu)
         sibling = cores.get((package, core), 0)
         cores[package, core] = sibling + 1
         found.append(
             Cpu(
-                number,
+                cpu,
                 package=package,
                 core=core,
                 sibling=sibling,
-                node=nodes.get(number, 0),
-                capacity=_number(folder / "cpu_capacity", _EFFICIENT if number in efficient else _FULL),
-                isolated=number in isolated,
+                node=nodes.get(cpu, 0),
+                capacity=_number(folder / "cpu_capacity", _EFFICIENT if cpu in efficient else _FULL),
+                isolated=cpu in isolated,
             )
         )
     return Topology(tuple(found))
@@ -55,16 +56,9 @@ def _nodes(folder: Path) -> dict[int, int]:
 
 
 def _listed(path: Path) -> frozenset[int]:
-    try:
-        return listed_cpus(path.read_text())
-    except (OSError, ValueError):
-        return frozenset()
+    return frozenset(numbers(text(path)) or ())
 
 
 def _number(path: Path, otherwise: int) -> int:
-    """A package or core that the kernel does not know is -1 there, which is no name of one."""
-    try:
-        number = int(path.read_text())
-    except (OSError, ValueError):
-        return otherwise
-    return number if number >= 0 else otherwise
+    found = number(path)
+    return otherwise if found is None else found
