@@ -9,9 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from ndfd import platform
-from ndfd.dispatch.conversions import OnPage
 from ndfd.errors import ShuttingDown
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.model.pools import DEFAULT_POOL, pool_unknown
 from ndfd.supervisor import Result

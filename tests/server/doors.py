@@ -16,7 +16,7 @@ from typing import Any
 from ndfd.admission import Limits
 from ndfd.errors import NdfdError, error_from_code
 from ndfd.model.configuration import Configuration, Origin, OriginKind, ReloadReport, Setting
-from ndfd.model.conversion import ConvertOptions, PageReport
+from ndfd.model.conversion import ConvertOptions, OnPage, PageReport
 from ndfd.model.crash import CrashReport
 from ndfd.model.document import PageStatus
 from ndfd.model.hardware import Accelerators, Backend, BackendState, Core, Device, Hardware, Processor
@@ -27,7 +27,7 @@ from ndfd.server.access import ACCESS, Rule
 from ndfd.server.generation import DoorLimits, Generation, Serving
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor, HttpDoorLimits
-from ndfd.server.methods import Daemon, Methods, OnPage
+from ndfd.server.methods import Daemon, Methods
 from ndfd.server.occupancy import Held
 from ndfd.server.varlink_door import VarlinkDoor
 from ndfd.supervisor.task import never

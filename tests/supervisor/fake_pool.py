@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ndfd import platform
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.platform import Pressure
 from ndfd.protocol.frames import JobDone, JobFailed, JobPage
 from ndfd.supervisor import Pool, PoolLimits, Result
-from ndfd.supervisor.conversion import OnPage
 from ndfd.testing import FakeClock, FakeSpawner, FakeWorker
 
 

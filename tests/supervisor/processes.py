@@ -12,10 +12,9 @@ from pathlib import Path
 import psutil
 
 from ndfd import platform
-from ndfd.model.conversion import ConvertOptions
+from ndfd.model.conversion import ConvertOptions, OnPage
 from ndfd.model.crash import CrashReport
 from ndfd.supervisor import Pool, PoolLimits, Zygote, ZygoteOptions
-from ndfd.supervisor.conversion import OnPage
 
 DOUBLE = Path(__file__).parents[1] / "worker" / "zygote_double.py"
 

@@ -13,12 +13,11 @@ import pytest
 
 from ndfd import platform
 from ndfd.errors import Busy, ConversionTimeout, DamagedDocument, DocumentChanged, DocumentKillsWorkers, ShuttingDown
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage, PageReport
 from ndfd.model.document import PageStatus
 from ndfd.model.sections import PART_MEDIA_TYPE, sections
 from ndfd.protocol.frames import Compose, JobDone, JobPage, JobTooLong, Part, Whole
 from ndfd.supervisor import Result, Sharding
-from ndfd.supervisor.conversion import OnPage
 from ndfd.testing import FakeWorker
 from tests.supervisor.fake_pool import Scene, done, failed, page, run, scene, settle
 from tests.supervisor.processes import open_descriptors

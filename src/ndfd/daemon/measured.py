@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from ndfd.dispatch.conversions import Conversions, Converted, OnPage, Pools
+from ndfd.dispatch.conversions import Conversions, Pools
 from ndfd.errors import NdfdError
-from ndfd.model.conversion import ConvertOptions
+from ndfd.model.conversion import Converted, ConvertOptions, OnPage
 from ndfd.supervisor.task import never
 from ndfd.telemetry.metrics import Metrics
 

@@ -6,21 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
-
-OnPage = Callable[[PageReport], None]
-
-
-class Converted(Protocol):
-    """A finished conversion."""
-
-    @property
-    def report(self) -> ConversionReport:
-        """What it was like."""
-
-    @property
-    def fd(self) -> int:
-        """The rendered result: a memfd sealed against every change. Whoever gets it closes it."""
+from ndfd.model.conversion import Converted, ConvertOptions, OnPage
 
 
 class Conversions(Protocol):

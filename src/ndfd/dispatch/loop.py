@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from ndfd.dispatch.conversions import Converted, Pools
+from ndfd.dispatch.conversions import Pools
 from ndfd.dispatch.outcomes import Outcomes
 from ndfd.dispatch.places import Places
 from ndfd.dispatch.policy import Policy, pool_name
@@ -22,6 +22,7 @@ from ndfd.dispatch.rests import Rests
 from ndfd.dispatch.run import Run
 from ndfd.dispatch.verdict import verdict
 from ndfd.errors import JobUnknown, NdfdError, WorkerError, WorkerStartFailed
+from ndfd.model.conversion import Converted
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import Job
 from ndfd.scheduler import Candidate, Share, Usage, plan

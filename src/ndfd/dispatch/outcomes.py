@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from ndfd.dispatch.conversions import Converted
 from ndfd.errors import NdfdError, StorageFull
+from ndfd.model.conversion import Converted
 from ndfd.model.job_states import JobEvent
 from ndfd.model.jobs import Job, JobFault
 from ndfd.store import Ending, Step, Store

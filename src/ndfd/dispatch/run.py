@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import msgspec
 
-from ndfd.dispatch.conversions import Converted, Pools
+from ndfd.dispatch.conversions import Pools
 from ndfd.dispatch.places import Places
 from ndfd.dispatch.policy import pool_name
-from ndfd.model.conversion import PageReport
+from ndfd.model.conversion import Converted, PageReport
 from ndfd.model.job_states import JobState
 from ndfd.model.jobs import Job
 from ndfd.store import Leased

@@ -13,8 +13,7 @@ from ndfd import errors
 from ndfd.document import composition
 from ndfd.document.collector import no_cycles_sought
 from ndfd.document.parts import Part, check_pages, read_section
-from ndfd.document.report import OnPage
-from ndfd.model.conversion import ConversionReport, ConvertOptions
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage
 from ndfd.model.document import Document
 from ndfd.model.sandbox import Confinement
 from ndfd.model.sections import PAGES_MAX, SECTION_PAGES, sections

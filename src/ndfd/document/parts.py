@@ -16,8 +16,8 @@ from ndfd.document.collector import no_cycles_sought
 from ndfd.document.draft import PageDraft
 from ndfd.document.fonts import MathFonts
 from ndfd.document.page import read_page
-from ndfd.document.report import OnPage, report_on
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.document.report import report_on
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage, PageReport
 from ndfd.model.document import OutlineItem, PageStatus
 from ndfd.model.sections import PART_MEDIA_TYPE, Section
 from ndfd.native import pdftext

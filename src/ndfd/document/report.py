@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from ndfd.document.draft import PageDraft
 from ndfd.model.conversion import ConversionReport, PageReport
@@ -10,8 +10,6 @@ from ndfd.model.document import PageStatus
 
 #: Pages named one by one in a report.
 PROBLEMS_MAX = 100
-
-OnPage = Callable[[PageReport], None]
 
 
 def report_on(

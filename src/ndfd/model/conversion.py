@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -93,3 +95,19 @@ class ConversionReport(msgspec.Struct, frozen=True, omit_defaults=True):
     #: What confined the worker. The supervisor's word, from before the worker had seen any document: whatever a worker
     #: says here is replaced.
     sandbox: Confinement | None = None
+
+
+#: Is told of each page as it is finished.
+OnPage = Callable[[PageReport], None]
+
+
+class Converted(Protocol):
+    """A finished conversion."""
+
+    @property
+    def report(self) -> ConversionReport:
+        """What it was like."""
+
+    @property
+    def fd(self) -> int:
+        """The rendered result: a memfd sealed against every change. Whoever gets it closes it."""

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ndfd.errors import NdfdError, NotAuthenticated, ShuttingDown, UsageError
-from ndfd.model.conversion import ConvertOptions
+from ndfd.model.conversion import Converted, ConvertOptions
 from ndfd.platform import Peer
 from ndfd.server.access import REMOTE
 from ndfd.server.generation import Serving
@@ -35,7 +35,7 @@ from ndfd.server.http_request import (
     renew_pool,
 )
 from ndfd.server.intake import Intake
-from ndfd.server.methods import Admission, Converted
+from ndfd.server.methods import Admission
 from ndfd.server.pending import PendingConversion
 
 #: Gives the Content-Type and the text of the metrics.

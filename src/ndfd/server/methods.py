@@ -11,7 +11,7 @@ from typing import Protocol
 from ndfd.admission import Limits, Spec, Usage, admit, check_size
 from ndfd.errors import ShuttingDown
 from ndfd.model.configuration import Configuration, ReloadReport
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import Converted, ConvertOptions, OnPage
 from ndfd.model.crash import Crashes, CrashReport
 from ndfd.model.hardware import Hardware
 from ndfd.model.info import Info
@@ -24,20 +24,6 @@ from ndfd.server.job_methods import JobMethods, Jobs
 from ndfd.server.occupancy import Arriving, Occupancy
 from ndfd.server.options import check_convert_options, with_deadline
 from ndfd.server.stalling import Settling
-
-OnPage = Callable[[PageReport], None]
-
-
-class Converted(Protocol):
-    """A finished conversion."""
-
-    @property
-    def report(self) -> ConversionReport:
-        """What it was like."""
-
-    @property
-    def fd(self) -> int:
-        """The rendered result: a memfd sealed against every change. Whoever gets it closes it."""
 
 
 class Conversions(Protocol):

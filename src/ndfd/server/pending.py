@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self
 
-from ndfd.server.methods import Converted
+from ndfd.model.conversion import Converted
 
 
 class PendingConversion:

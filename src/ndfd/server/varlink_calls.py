@@ -8,13 +8,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from ndfd.errors import NdfdError, NotPermitted, ShuttingDown
-from ndfd.model.conversion import ConvertOptions, PageReport
+from ndfd.model.conversion import Converted, ConvertOptions, PageReport
 from ndfd.protocol import varlink, varlink_interfaces
 from ndfd.protocol.varlink import CallRefusedError, decode_parameters
 from ndfd.protocol.varlink_interfaces import Convert, ConvertReply, ReplyKind, ServiceInfo
 from ndfd.server.hangup import PeerGoneError, cancelled_on_hangup
 from ndfd.server.intake import document_size
-from ndfd.server.methods import Admission, Converted
+from ndfd.server.methods import Admission
 from ndfd.server.pending import PendingConversion
 from ndfd.server.varlink_exchange import Exchange, convert_options, document_descriptor, send_result
 from ndfd.server.varlink_jobs import job_handlers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from typing import NamedTuple
 
 from ndfd import platform
@@ -21,14 +20,12 @@ from ndfd.errors import (
     WorkerProtocolError,
     error_from_code,
 )
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage, PageReport
 from ndfd.protocol import frames
 from ndfd.supervisor import claims
 from ndfd.supervisor.assignment import Waiting
 from ndfd.supervisor.document_state import DocumentState
 from ndfd.supervisor.task import WHOLE, Task, TooLong
-
-OnPage = Callable[[PageReport], None]
 
 #: What a worker says of a conversion.
 OfJob = frames.JobPage | frames.JobDone | frames.JobTooLong | frames.JobFailed

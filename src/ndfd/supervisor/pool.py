@@ -16,7 +16,7 @@ import structlog
 
 from ndfd import platform
 from ndfd.errors import ConversionTimeout, NdfdError, ShuttingDown, UsageError, WorkerProtocolError, WorkerStartFailed
-from ndfd.model.conversion import ConvertOptions
+from ndfd.model.conversion import ConvertOptions, OnPage
 from ndfd.model.crash import CrashReport
 from ndfd.model.status import EngineStatus, WorkerState
 from ndfd.protocol import frames
@@ -25,7 +25,7 @@ from ndfd.supervisor.autoscaler import Autoscaler
 from ndfd.supervisor.blame import blame, crash_report, is_final
 from ndfd.supervisor.breaker import Breaker
 from ndfd.supervisor.changes import Changes
-from ndfd.supervisor.conversion import Conversion, OfJob, OnPage, Result
+from ndfd.supervisor.conversion import Conversion, OfJob, Result
 from ndfd.supervisor.launcher import Launcher
 from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.renewal import Renewal

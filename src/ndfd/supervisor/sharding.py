@@ -17,10 +17,10 @@ from typing import NamedTuple
 import msgspec
 
 from ndfd.errors import Busy, ConversionTimeout
-from ndfd.model.conversion import ConversionReport, ConvertOptions, PageReport
+from ndfd.model.conversion import ConversionReport, ConvertOptions, OnPage, PageReport
 from ndfd.model.sections import SECTION_PAGES, sections
 from ndfd.protocol import frames
-from ndfd.supervisor.conversion import OnPage, Result
+from ndfd.supervisor.conversion import Result
 from ndfd.supervisor.document_state import DocumentState
 from ndfd.supervisor.pool import Pool
 from ndfd.supervisor.spawner import Clock
