@@ -7,6 +7,7 @@ import sys
 from ndfd.platform.base import WORKER_CHANNEL_FD, LocalListener, Peer, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.service_manager import PassedDescriptor, ServiceManager
 
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
@@ -48,11 +49,13 @@ state_dirs = _host.state_dirs
 drop_from_cache = _host.drop_from_cache
 may_stall = _host.may_stall
 is_system_service = _host.is_system_service
+service_manager = _host.service_manager
 make_socket_dir = _host.make_socket_dir
 font_roots = _host.font_roots
 fallback_font_dirs = _host.fallback_font_dirs
 listen = _host.listen
 peer_identity = _host.peer_identity
+socket_cookie = _host.socket_cookie
 channel_pair = _host.channel_pair
 channel_from_descriptor = _host.channel_from_descriptor
 memfd = _host.memfd
@@ -86,8 +89,10 @@ __all__ = [
     "KernelFiles",
     "LocalListener",
     "Message",
+    "PassedDescriptor",
     "Peer",
     "Pressure",
+    "ServiceManager",
     "SocketDirs",
     "StateDirs",
     "WorkerLimits",
@@ -124,6 +129,8 @@ __all__ = [
     "sealed_memfd",
     "seen_confinement",
     "separate_zygote",
+    "service_manager",
+    "socket_cookie",
     "socket_dirs",
     "state_dirs",
     "storage",

@@ -23,6 +23,7 @@ from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
 from ndfd.platform.cjk_fonts import CJK_FONT
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.service_manager import ServiceManager
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,10 @@ class Platform:
         """Whether the machine's service manager, not a user or a user's own manager, started this process."""
         return False
 
+    def service_manager(self, environment: Mapping[str, str]) -> ServiceManager:
+        """The manager that started this process, or one that nobody listens to."""
+        return ServiceManager()
+
     def make_socket_dir(self, path: Path) -> None:
         """Makes the folder of the sockets, mode 0700, unless it is there.
 
@@ -178,6 +183,10 @@ class Platform:
     def peer_identity(self, connection: socket.socket) -> Peer:
         """Who is at the other end of an accepted local connection; OSError when the kernel does not say."""
         raise self._lacks("the identity of a local socket's peer")
+
+    def socket_cookie(self, connection: socket.socket) -> int:
+        """A number that no other socket of this boot has, in whichever process it is; never 0."""
+        raise self._lacks("numbers of sockets")
 
     # Channels between our own processes
 

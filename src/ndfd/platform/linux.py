@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +36,8 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 
 #: struct ucred of unix(7): pid, uid, gid.
 _UCRED = struct.Struct("iII")
-
+#: include/uapi/asm-generic/socket.h, which Python does not name.
+_SO_COOKIE = 57
 
 #: A conversion takes and frees the same buffers page by page. By default glibc gives what is above 128 kB at the end of
 #: the heap back each time and maps each larger block anew: 3 to 10 % of a conversion's CPU. 64 MB are kept instead, and
@@ -92,6 +94,10 @@ class Linux(Platform):
         """SO_PEERCRED: the credentials of the process that called connect(2)."""
         pid, uid, gid = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
         return Peer(uid, gid, pid)
+
+    def socket_cookie(self, connection: socket.socket) -> int:
+        """SO_COOKIE (Linux 4.6)."""
+        return int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
 
     def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:
         """SOCK_SEQPACKET."""
