@@ -229,11 +229,16 @@ def asks_for_huge_pages(pid: int) -> bool:
 
 
 @pytest.mark.skipif(mode_of_huge_pages() != "madvise", reason="needs transparent_hugepage/enabled to be madvise")
-def test_workers_ask_for_huge_pages_and_with_the_key_off_may_not_even_have_them(tmp_path: Path) -> None:
+def test_workers_ask_for_huge_pages_if_told_to_and_with_the_key_off_may_not_even_have_them(tmp_path: Path) -> None:
     off = "[swarm.pools.small]\nmax = 1\n"
     with running(tmp_path, WORKER + off) as daemon, daemon.client() as client:
         status = client.status()
         assert {status_of(pid, "THP_enabled") for pid in pids(status)} == {"1"}
+        assert not any(asks_for_huge_pages(pid) for pid in pids(status))
+        assert told(status.tuning, "huge_pages", "small")[0] == "skipped"
+        daemon.write(WORKER + "huge_pages = true\n" + off)
+        client.reload()
+        status = settled(client, lambda status: len(pids(status)) == 2)
         assert all(asks_for_huge_pages(pid) for pid in pids(status))
         daemon.write(WORKER + "huge_pages = false\n" + off)
         client.reload()

@@ -95,6 +95,7 @@ def test_who_wants_no_huge_pages_has_none_and_else_the_machine_decides(mode: str
     limits = changed(LIMITS, huge_pages=mode)
     assert "huge_pages" not in daemon(limits=limits)
     assert "huge_pages" not in dict(zygote(limits=limits).knobs)
+    assert "huge_pages" not in dict(zygote(PoolWish(None, 2, huge_pages=True), limits=limits).knobs)
     assert dict(zygote(PoolWish(None, 2, huge_pages=False), limits=limits).knobs)["huge_pages"] == "disabled"
 
 

@@ -190,8 +190,11 @@ class Choices(Kind):
         return f"an array of any of {', '.join(map(literal, self.of))} (in a variable, separated by commas)"
 
 
+@dataclass(frozen=True)
 class Flag(Kind):
     """Yes or no."""
+
+    words: tuple[str, ...] = ()
 
     _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}  # noqa: RUF012 - never changed
 

@@ -142,10 +142,11 @@ class SwarmSettings(_Group):
         "Pages above which a document is read by several workers at once, so that it is done sooner. They take its "
         'parts when no other conversion waits. "off": one worker reads each document.',
     )
-    huge_pages: Annotated[bool, kinds.Flag()] = _key(
-        True,
-        "Ask for huge pages for the memory of workers, where the kernel leaves that to programs "
-        "(/sys/kernel/mm/transparent_hugepage/enabled is madvise).",
+    huge_pages: Annotated[bool | Literal["auto"], kinds.Flag(words=("auto",))] = _key(
+        "auto",
+        "Whether workers ask for huge pages where the kernel leaves that to programs "
+        "(/sys/kernel/mm/transparent_hugepage/enabled is madvise); false: they may not even have those that the kernel "
+        'gives to all. "auto" leaves it to the kernel: no conversion was seen to gain from them.',
         Effect.NEW_WORKERS,
     )
     max_queue: Annotated[int, kinds.Number(0, 1_000_000)] = _key(

@@ -108,7 +108,9 @@ def zygote_options(
         memory_bytes=pool.memory,
         font_dirs=settings.document.fallback_font_dirs or platform.fallback_font_dirs(home_dir()),
         allow=settings.sandbox.allow,
-        environment=platform.allocator_environment(context.child_environment(), huge_pages=settings.swarm.huge_pages),
+        environment=platform.allocator_environment(
+            context.child_environment(), huge_pages=settings.swarm.huge_pages is True
+        ),
         cpus=None if pool.cpus == "all" else pool.cpus,
         nice=pool.priority.nice,
         tuning=tuned.zygote.knobs,

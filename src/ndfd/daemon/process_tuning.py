@@ -76,7 +76,7 @@ def _pool_wishes(settings: Settings, workers: Mapping[str, int]) -> dict[str, Po
             affinity=None if pool.affinity == "auto" else Affinity(pool.affinity),
             scheduling=None if pool.scheduling == "auto" else Scheduling(pool.scheduling),
             io_priority=_IO_PRIORITIES.get(pool.io_priority),
-            huge_pages=settings.swarm.huge_pages,
+            huge_pages=None if settings.swarm.huge_pages == "auto" else settings.swarm.huge_pages,
         )
         for name, pool in settings.swarm.every_pool().items()
     }

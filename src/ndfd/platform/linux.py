@@ -40,7 +40,7 @@ _UCRED = struct.Struct("iII")
 _SO_COOKIE = 57
 
 #: A conversion takes and frees the same buffers page by page. By default glibc gives what is above 128 kB at the end of
-#: the heap back each time and maps each larger block anew: 3 to 10 % of a conversion's CPU. 64 MB are kept instead, and
+#: the heap back each time and maps each larger block anew: 2 % of a conversion's CPU. 64 MB are kept instead, and
 #: blocks up to the largest that glibc lets be chosen come from the heap.
 _KEEP_MEMORY = (
     "glibc.malloc.trim_threshold=67108864",

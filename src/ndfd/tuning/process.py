@@ -66,8 +66,8 @@ class PoolWish:
     scheduling: Scheduling | None = None
     #: "best-effort 7", "idle"; None: it follows the nice value.
     io_priority: str | None = None
-    #: Whether its workers shall have huge pages.
-    huge_pages: bool = True
+    #: Whether its workers shall have huge pages; None: as the kernel does it by itself.
+    huge_pages: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +253,10 @@ def _zygote(draft: _Draft, wish: DaemonWish, limits: ProcessLimits, pool: PoolWi
         draft.want("io_priority", pool.io_priority)
     if (slack := _timer_slack(wish)) is not None:
         draft.want("timer_slack", str(slack))
-    if not pool.huge_pages:
+    if pool.huge_pages is False:
         draft.want("huge_pages", "disabled")
+    elif pool.huge_pages is None:
+        draft.skip("huge_pages", _NO_GAIN)
     else:
         draft.skip("huge_pages", f"the kernel gives them to {_given(limits.huge_pages)}")
 
