@@ -133,7 +133,7 @@ def test_new_worker_options_give_new_workers_and_those_at_work_finish(daemon: Co
             def on_page(page: object) -> None:
                 began.set()
 
-            with busy.convert(documents.slow_second_page(40), on_page=on_page) as conversion:
+            with busy.convert(documents.slow_second_page(150), on_page=on_page) as conversion:
                 results.append((conversion.report.pages, conversion.generation, reloaded.is_set()))
 
         thread = threading.Thread(target=convert)

@@ -109,8 +109,10 @@ def test_workers_that_keep_being_killed_open_the_circuit_and_it_closes_by_itself
                     await call
             while not it.pool.snapshot().available:
                 await asyncio.sleep(0.01)
+            # The end of a worker that was killed before may be heard of only now, and open it once more.
+            while it.pool.snapshot().warnings:
+                await asyncio.sleep(0.01)
             assert await it.convert("echo now") == "now"
-            assert it.pool.snapshot().warnings == ()
 
     run(body())
 
