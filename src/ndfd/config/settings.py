@@ -206,8 +206,8 @@ class NetworkSettings(_Group):
 
     socket_dir: Annotated[Path | Literal["auto"], kinds.FilePath(words=("auto",))] = _key(
         "auto",
-        'Folder of the daemon\'s sockets and lock. "auto": where the service manager listens for it; else /run/ndfd for '
-        "root, ndfd in the user's runtime folder ($XDG_RUNTIME_DIR) otherwise.",
+        'Folder of the daemon\'s sockets and lock. "auto": where the service manager listens for it; else /run/ndfd '
+        "for root, ndfd in the user's runtime folder ($XDG_RUNTIME_DIR) otherwise.",
         Effect.RESTART,
     )
     socket_mode: Annotated[int, kinds.Mode()] = _key(

@@ -8,6 +8,7 @@ import os
 import socket
 import struct
 import threading
+import weakref
 from collections import deque
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ class NotifySocket:
         self._address = f"\0{address[1:]}" if address[0] == "@" else address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        weakref.finalize(self, self._socket.close)
         #: Found no room, and are sent by a thread of their own as soon as there is.
         self._waiting: deque[bytes] = deque()
         self._changed = threading.Condition()
@@ -39,27 +41,27 @@ class NotifySocket:
     def offer(self, message: str, fds: Sequence[int] = ()) -> bool:
         """Sends it if there is room now; False, and nothing was sent, when not. Never waits."""
         with self._changed:
-            return not self._waiting and self._send(self._socket, message.encode(), fds)
+            return not self._waiting and self._send(self._socket, message.encode(), fds) not in _NO_ROOM
 
     def tell(self, message: str) -> None:
         """Sends it now, or as soon as there is room. Never waits."""
         data = message.encode()
         with self._changed:
-            if not self._waiting and self._send(self._socket, data):
+            if not self._waiting and self._send(self._socket, data) not in _NO_ROOM:
                 return
             self._waiting.append(data)
             if len(self._waiting) == 1:
                 threading.Thread(target=self._send_waiting, name="ndfd-notify", daemon=True).start()
 
     def send(self, message: str, fds: Sequence[int], timeout_s: float) -> bool:
-        """Waits until all that was told before it, and it, are sent; False when they are not in this time."""
+        """Waits until all that was told before it, and it, are sent; False when they are not in this time, or to nobody."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._waiting, timeout_s):
                 return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as patient:
             microseconds = max(1, int(timeout_s * 1_000_000))
             patient.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _TIMEVAL.pack(*divmod(microseconds, 1_000_000)))
-            return self._send(patient, message.encode(), fds)
+            return self._send(patient, message.encode(), fds) == 0
 
     def _send_waiting(self) -> None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as patient:
@@ -72,10 +74,11 @@ class NotifySocket:
                         self._changed.notify_all()
                         return
 
-    def _send(self, through: socket.socket, data: bytes, fds: Sequence[int] = ()) -> bool:
+    def _send(self, through: socket.socket, data: bytes, fds: Sequence[int] = ()) -> int:
+        """errno; 0 when it was sent."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
         try:
             through.sendmsg([data], rights, 0, self._address)
         except OSError as error:
-            return error.errno not in _NO_ROOM
-        return True
+            return error.errno or errno.EIO
+        return 0
