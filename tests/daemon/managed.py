@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -82,8 +81,9 @@ class Manager:
         for name, kept in self.stored.items():
             fds += kept
             names += [name] * len(kept)
+        variables.setdefault("NDFD_STORAGE__STATE_DIR", str(self.root / "state"))
         if not listening and "socket_dir" not in text:
-            variables = {"NDFD_NETWORK__SOCKET_DIR": str(self.sockets), **variables}
+            variables.setdefault("NDFD_NETWORK__SOCKET_DIR", str(self.sockets))
         if fds:
             variables |= {"LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": ":".join(names)}
         if self._watchdog_s is not None:
@@ -101,24 +101,13 @@ class Manager:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", _START, ",".join(map(str, fds)), *command],
-                env=environment(
-                    NOTIFY_SOCKET=self._notified.address, NDFD_STORAGE__STATE_DIR=str(self.root / "state"), **variables
-                ),
+                env=environment(NOTIFY_SOCKET=self._notified.address, **variables),
                 pass_fds=fds,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
         return self.process
-
-    def restart(self, *listening: socket.socket, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ends the daemon that runs, waits for its end, and starts the next one until it is ready."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        self.process.wait(20)
-        seen = len(self.heard)
-        self.start(*listening)
-        self.wait_for("READY", after=seen)
 
     def client(self) -> Client:
         """A connection to the daemon."""
@@ -138,7 +127,8 @@ class Manager:
                     if fits(lines):
                         return index
                 left_s = end - time.monotonic()
-                assert left_s > 0 and not ended, (self.heard, self.log.read_text())
+                assert left_s > 0, (self.heard, self.log.read_text())
+                assert not ended, (self.heard, self.log.read_text())
                 # It may have ended without a word.
                 self._changed.wait(min(left_s, 0.5))
 

@@ -309,19 +309,19 @@ def test_what_it_does_is_told_without_a_watchdog_too(manager: Manager, doors: li
 
 
 @pytest.mark.parametrize(
-    ("text", "status", "says", "number"),
+    ("variables", "status", "says", "number"),
     [
-        ("[swarm]\nworkers = 0\n", 78, "swarm.workers", None),
-        ('[network]\nsocket_dir = "/dev/null/run"\n', 69, "/dev/null/run cannot be made: Not a directory", "20"),
-        ('[storage]\nstate_dir = "/dev/null/state"\n', 73, "/dev/null/state", "20"),
-        ('[swarm]\nworkers = 1\nworker_memory = "256MB"\ncpus = "4000"\n', 78, "CPU 4000", None),
+        ({"NDFD_SWARM__WORKERS": "0"}, 78, "swarm.workers", None),
+        ({"NDFD_SWARM__CPUS": "4000"}, 78, "CPU 4000", None),
+        ({"NDFD_NETWORK__SOCKET_DIR": "/dev/null/run"}, 69, "/dev/null/run cannot be made: Not a directory", "20"),
+        ({"NDFD_STORAGE__STATE_DIR": "/dev/null/state"}, 74, "/dev/null/state cannot be used: Not a directory", "20"),
+        ({"NDFD_NATIVE": "fortran"}, 78, "fortran", None),
     ],
 )
 def test_why_it_does_not_start_is_the_last_that_is_told(
-    manager: Manager, text: str, status: int, says: str, number: str | None
+    manager: Manager, variables: dict[str, str], status: int, says: str, number: str | None
 ) -> None:
-    state = {} if "state_dir" not in text else {"NDFD_STORAGE__STATE_DIR": "/dev/null/state"}
-    process = manager.start(text=text, **state)
+    process = manager.start(**variables)
     assert process.wait(20) == status
     failed = manager.told("STATUS")[-1]
     assert failed["STATUS"].startswith("Failed: ")
