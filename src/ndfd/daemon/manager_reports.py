@@ -120,6 +120,9 @@ class ManagerReports:
         self._serving = True
         self._text = self._line()
         self.manager.ready(self._text)
+        if self.manager.watchdog_s is not None and not self._silent:
+            # systemd was patient with its watchdog, too, when it was asked to be: from now on it need not be.
+            self.manager.watchdog()
 
     def changed(self) -> None:
         """What `figures` gives may have changed."""
