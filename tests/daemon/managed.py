@@ -51,13 +51,15 @@ class Manager:
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
+        #: The one that was started last.
         self.process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def close(self) -> None:
         """Kills what runs, and lets everything go."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
+        for process in self._processes:
+            process.kill()
+            process.wait()
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
             other.sendto(b"END=1", self._notified.address)
         self._thread.join()
@@ -107,6 +109,7 @@ class Manager:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
+        self._processes.append(self.process)
         return self.process
 
     def client(self) -> Client:
@@ -117,7 +120,7 @@ class Manager:
         """Returns when a message assigns this, with something that has the value in it: how many came up to it."""
         return self.wait(lambda lines: name in lines and value in lines[name], after=after)
 
-    def wait(self, fits: Callable[[dict[str, str]], bool], *, after: int = 0, seconds: float = 20) -> int:
+    def wait(self, fits: Callable[[dict[str, str]], bool], *, after: int = 0, seconds: float = 60) -> int:
         """As `wait_for`, with what decides."""
         end = time.monotonic() + seconds
         with self._changed:
