@@ -25,10 +25,12 @@ from ndfd.daemon.known_hardware import KnownHardware
 from ndfd.daemon.launch import OnReady
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor
+from ndfd.daemon.orphans import Orphans
 from ndfd.daemon.process_tuning import OwnTuning
 from ndfd.daemon.reload_requests import ReloadRequests
 from ndfd.daemon.running_pool import RunningPool
 from ndfd.daemon.runtime_dir import RuntimeDir
+from ndfd.daemon.state_dump import DaemonState, StateDump
 from ndfd.daemon.stopping import StopRequest, Urgency
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
@@ -44,7 +46,7 @@ from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.varlink_door import VarlinkDoor
 from ndfd.store import Step, Store
 from ndfd.supervisor import Zygote, ZygoteOptions, require
-from ndfd.telemetry.logs import prepare_logs
+from ndfd.telemetry.logs import prepare_logs, reopen_logs
 from ndfd.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -133,6 +135,15 @@ class Daemon:
             jobs=None if self._jobs is None or parts is None else self._jobs.status(),
             tuning=(*self._own.states, *(() if parts is None else parts.swarm.tuning())),
         )
+
+    def state(self) -> DaemonState:
+        """What there is to say to somebody who finds that it hangs."""
+        connections = {
+            "varlink": self._varlink.connections,
+            "http": self._http.connections,
+            "network": sum(door.connections for door in self._network_doors),
+        }
+        return DaemonState(self.status(), connections, () if self._jobs is None else self._jobs.service.running())
 
     async def start(self) -> None:
         """Returns when a worker has converted the built-in document and the doors are open.
@@ -324,7 +335,7 @@ def serve(
     reached: Callable[[Step], None],
 ) -> int:
     """Serves until it is told to stop; as `ndfd.daemon.launch.run`, which has read the configuration."""
-    prepare_logs(loaded.settings.logging).use()
+    prepare_logs(loaded.settings.logging, environment=context.environment).use()
     _log_warnings(loaded)
     folder = loaded.settings.network.socket_dir
     with RuntimeDir(default_socket_dir() if folder == "auto" else folder) as runtime_dir:
@@ -355,6 +366,9 @@ async def _serve(
     daemon = make_daemon()
     # From here on, or a SIGHUP during the start would end the process; it is served after the start.
     loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
+    loop.add_signal_handler(signal.SIGUSR2, reopen_logs)
+    StateDump(loop, daemon.state).listen(signal.SIGUSR1)
+    Orphans().listen(loop)
     if not await _finished(daemon.start(), stop, Urgency.DRAIN):
         return
     _log.info("ready", extra={"sockets": daemon.sockets, "pid": os.getpid()})
