@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import struct
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ndfd.cli.options import DURATION
+from ndfd.config.places import HTTP_SOCKET, named_socket, usual_sockets
 from ndfd.errors import EX_TEMPFAIL, NdfdError, NotPermitted, Unavailable
+
+if TYPE_CHECKING:
+    import socket
 
 _REQUEST = b"GET /health HTTP/1.1\r\nHost: ndfd\r\nConnection: close\r\n\r\n"
 #: Of an answer, which has some 300.
@@ -92,9 +95,6 @@ def _asked(named: Path | None, until: float, timeout_s: float) -> tuple[Path, st
 
 def _places(named: Path | None) -> list[Path]:
     """The HTTP sockets to try: the one that lies beside the socket that is named."""
-    # The platform, 20 ms, which help and completion do not need.
-    from ndfd.config.places import HTTP_SOCKET, named_socket, usual_sockets
-
     chosen = named or named_socket()
     if chosen is None:
         return [path.with_name(HTTP_SOCKET) for path in usual_sockets()]
@@ -103,6 +103,9 @@ def _places(named: Path | None) -> list[Path]:
 
 def _ask(path: Path, until: float, timeout_s: float) -> str | None:
     """Why the daemon there is not healthy, in its words. OSError when it does not answer."""
+    # 5 ms, which other commands that need it import with the client.
+    import socket
+
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         _limit(connection, socket.SO_SNDTIMEO, until)
         connection.connect(os.fspath(path))
@@ -128,6 +131,8 @@ def _ask(path: Path, until: float, timeout_s: float) -> str | None:
 
 def _limit(connection: socket.socket, option: int, until: float) -> None:
     """Not settimeout: a Unix socket that does not block fails at once while the listener's queue is full."""
+    import socket
+
     left_s = max(until - time.monotonic(), 0.001)
     connection.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", int(left_s), int(left_s % 1 * 1e6)))
 

@@ -215,4 +215,4 @@ def _threads() -> Iterator[dict[str, Any]]:
             continue
         name, native_id = names.get(ident, ("not Python's", None))
         stack = [_place(each.f_code, line) for each, line in traceback.walk_stack(frame)]
-        yield {"thread": name, "tid": native_id, "stack": "\n".join(reversed(stack))}
+        yield {"thread_name": name, "tid": native_id, "stack": "\n".join(reversed(stack))}
