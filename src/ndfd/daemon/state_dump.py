@@ -214,5 +214,11 @@ def _threads() -> Iterator[dict[str, Any]]:
         if ident == threading.get_ident():
             continue
         name, native_id = names.get(ident, ("not Python's", None))
-        stack = [_place(each.f_code, line) for each, line in traceback.walk_stack(frame)]
+        stack: list[str] = []
+        for each, line in traceback.walk_stack(frame):
+            if each.f_code is StateDump._asked.__code__:  # noqa: SLF001 - of this file
+                # What the signal has interrupted is below it.
+                stack.clear()
+            else:
+                stack.append(_place(each.f_code, line))
         yield {"thread_name": name, "tid": native_id, "stack": "\n".join(reversed(stack))}
