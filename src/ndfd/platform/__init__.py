@@ -12,6 +12,7 @@ from ndfd.platform.service_manager import PassedDescriptor, ServiceManager
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
     from ndfd.platform.linux_files import LinuxFiles as _Files
+    from ndfd.platform.linux_folder_events import LinuxFolderEvents as FolderEvents
     from ndfd.platform.linux_journal import LinuxJournal as Journal
     from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_process import LinuxProcess as _Process
@@ -22,10 +23,12 @@ elif sys.platform == "darwin":
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_process import DarwinProcess as _Process
     from ndfd.platform.darwin_storage import DarwinStorage as _Storage
+    from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
     from ndfd.platform.windows import Windows as _Host
     from ndfd.platform.windows_process import WindowsProcess as _Process
@@ -36,6 +39,7 @@ else:
     from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_process import Process as _Process
     from ndfd.platform.base_storage import Storage as _Storage
+    from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
 
 _host = _Host()
@@ -90,6 +94,7 @@ __all__ = [
     "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
+    "FolderEvents",
     "Journal",
     "KernelFiles",
     "LocalListener",
