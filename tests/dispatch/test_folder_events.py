@@ -80,7 +80,7 @@ def test_what_is_no_folder_is_refused_with_nothing_left_open(tmp_path: Path, mak
     before = platform.process.open_descriptors()
 
     async def scenario() -> int | None:
-        with pytest.raises(OSError, match="No such file|Not a directory"):
+        with pytest.raises(OSError, match=r"No such file|Not a directory"):
             await anext(folder_events([tmp_path, tmp_path / "folder"], 0.01))
         # The loop has some of its own.
         return platform.process.open_descriptors()
