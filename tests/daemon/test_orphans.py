@@ -19,8 +19,8 @@ from tests import documents
 from tests.daemon.conftest import environment
 from tests.daemon.test_signals import as_soon_as_it_hears, ready
 
-#: Is a subreaper; has an orphan that ends, and a child of its own that ends before it, whose exit status it asks for
-#: only when the orphan is gone.
+#: Is a subreaper. Has a child of its own, whose exit status it asks for only when it is known to have ended, and then
+#: an orphan, which ends when it is one.
 _PROGRAM = """
 import asyncio, ctypes, json, os, subprocess, sys
 from ndfd import platform
@@ -29,30 +29,28 @@ ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 assert platform.process.adopts_orphans()
 
 async def main():
-    loop = asyncio.get_running_loop()
     orphans = Orphans(grace_s=float(sys.argv[1]))
-    orphans.listen(loop)
+    orphans.listen(asyncio.get_running_loop())
     own = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
-    ended = loop.create_future()
-    pidfd = platform.pidfd(own.pid)
-    status = []
-    def over():
-        loop.remove_reader(pidfd)
-        status.append(own.wait())
-    loop.add_reader(pidfd, over)
-    shell = subprocess.run(["sh", "-c", "sh -c 'exit 5' & echo $!"], stdout=subprocess.PIPE, check=True)
+    while own.pid not in orphans._ended:
+        await asyncio.sleep(0)
+    status = own.wait()
+    reading, writing = os.pipe()
+    script = f"sh -c 'read line; exit 5' <&{reading} >/dev/null & echo $!"
+    shell = subprocess.run(["sh", "-c", script], pass_fds=[reading], stdout=subprocess.PIPE, check=True)
     orphan = int(shell.stdout)
-    while os.path.exists(f"/proc/{orphan}") or not status:
+    os.write(writing, b"\\n")
+    while os.path.exists(f"/proc/{orphan}"):
         await asyncio.sleep(0)
     left = sorted(platform.process.ended_children())
-    print(json.dumps({"own": status[0], "left": left, "known": len(orphans._ended)}))
+    print(json.dumps({"own": status, "left": left, "known": len(orphans._ended)}))
 
 asyncio.run(main())
 """
 
 
 def test_an_orphan_is_reaped_and_the_status_of_an_own_child_is_not_lost() -> None:
-    ran = subprocess.run([sys.executable, "-c", _PROGRAM, "0.2"], stdout=subprocess.PIPE, check=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", _PROGRAM, "1"], stdout=subprocess.PIPE, check=True, timeout=60)
     assert json.loads(ran.stdout) == {"own": 3, "left": [], "known": 0}
 
 
