@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tests.bench import config, corpus, extract, jobs, profile, swarm, tuning, variants
+from tests.bench import config, corpus, extract, idle, jobs, profile, swarm, tuning, variants
 from tests.bench.selection import default_corpus
 
 
@@ -25,7 +25,7 @@ def main() -> int:
         command.add_argument("--documents", type=int, metavar="N", help="only N documents, spread evenly over all")
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    for module in (jobs, config):
+    for module in (jobs, config, idle):
         summary = (module.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(module.__name__.rpartition(".")[2], help=summary, description=module.__doc__)
         module.add_arguments(command)

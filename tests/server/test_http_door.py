@@ -227,7 +227,10 @@ def test_health_follows_the_workers(web: UnixHttpConnection, doors: Doors) -> No
     assert (response.status, response.read()) == (200, b'{"status":"ok"}')
     doors.workers = (WorkerStatus(1, 4711, WorkerState.DYING, 3, 1.5, 0),)
     response = ask(web, "GET", "/health")
-    assert (response.status, response.read()) == (503, b'{"status":"unavailable"}')
+    assert (response.status, json.loads(response.read())) == (
+        503,
+        {"status": "unavailable", "reason": "no worker is ready: the next one is starting"},
+    )
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import structlog
 
 from ndfd.config.settings import LoggingSettings
 from ndfd.errors import ConfigError
-from ndfd.telemetry.logs import prepare_logs
+from ndfd.telemetry.logs import prepare_logs, reopen_logs
 
 _log = logging.getLogger("ndfd.test")
 
@@ -282,3 +282,61 @@ def test_a_stderr_that_takes_nothing_harms_nobody(capsys: pytest.CaptureFixture[
 
 def open_descriptors() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_a_file_that_was_moved_away_is_begun_anew_when_it_is_reopened(tmp_path: Path) -> None:
+    before = open_descriptors()
+    prepare_logs(to(tmp_path / "log", rotate_size="never")).use()
+    _log.info("one")
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    _log.info("two")
+    reopen_logs()
+    _log.info("three")
+    assert events(tmp_path / "log.1") == ["one", "two"]
+    assert events(tmp_path / "log") == ["the log file was reopened", "three"]
+    assert open_descriptors() == before + 1
+
+
+def test_no_record_is_lost_or_doubled_while_threads_log_and_files_are_moved_and_reopened(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    prepare_logs(to(path, rotate_size="never")).use()
+
+    def talk(thread: int) -> None:
+        for number in range(500):
+            _log.warning(f"{thread}:{number}")
+
+    threads = [threading.Thread(target=talk, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    moved: list[Path] = []
+    while any(thread.is_alive() for thread in threads) or len(moved) < 3:
+        moved.append(path.rename(tmp_path / f"moved.{len(moved)}"))
+        reopen_logs()
+    for thread in threads:
+        thread.join()
+    written = [event for event in events(*moved, path) if event != "the log file was reopened"]
+    assert sorted(written) == sorted(f"{thread}:{number}" for thread in range(4) for number in range(500))
+
+
+def test_a_file_that_cannot_be_reopened_stays_the_one_that_is_open(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    prepare_logs(to(folder / "log")).use()
+    folder.rename(tmp_path / "moved")
+    _log.info("one")
+    reopen_logs()
+    _log.info("two")
+    written = (tmp_path / "moved" / "log").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in written] == [
+        "one",
+        "the log file cannot be reopened: the log goes on in the one that is open",
+        "two",
+    ]
+    assert json.loads(written[1])["reason"] == "No such file or directory"
+
+
+def test_without_a_file_there_is_nothing_to_reopen() -> None:
+    stderr = io.StringIO()
+    prepare_logs(LoggingSettings(), stderr).use()
+    reopen_logs()
+    assert json.loads(stderr.getvalue())["event"] == "there is no log file to reopen"

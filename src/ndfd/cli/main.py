@@ -21,6 +21,7 @@ from ndfd.cli.crashes import crashes
 from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
 from ndfd.cli.errors import errors
+from ndfd.cli.health import health
 from ndfd.cli.jobs import jobs
 from ndfd.cli.reload import reload
 from ndfd.cli.renew import renew
@@ -52,6 +53,7 @@ def ndfd(debug: bool) -> None:
       ndfd submit papers/                         durable jobs: the daemon never loses one
       ndfd jobs list                              what became of them
       ndfd status                                 what it does
+      ndfd health                                 whether it would take a document now
       ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
       ndfd tune plan                              what of the system could be made fit for it
@@ -69,7 +71,7 @@ def ndfd(debug: bool) -> None:
 
 
 _COMMANDS = (
-    *(run, convert, submit, jobs, status, crashes, doctor),
+    *(run, convert, submit, jobs, status, health, crashes, doctor),
     *(config, reload, renew, backup, restore, tune, errors, completion),
 )
 for command in _COMMANDS:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ndfd import __version__
+from ndfd.cli.held_signals import hold_signals
 from ndfd.cli.options import LAYERS_HELP, Sources, sources_options
 from ndfd.errors import NdfdError
 
@@ -24,7 +25,9 @@ def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int
     Its log goes to stderr. There is one daemon for each socket folder; a second one is refused.
 
     SIGTERM lets running conversions end, for 30 seconds at most ([runtime] drain_timeout), and takes no new ones.
-    SIGINT (Ctrl-C) cancels them; a second SIGINT ends the daemon on the spot.
+    SIGINT (Ctrl-C) cancels them; a second SIGINT ends the daemon on the spot. SIGUSR1 writes the daemon's state into
+    its log: what it is at, its tasks and the stacks of its threads. SIGUSR2 opens the log file anew, for whoever has
+    moved it away.
 
     A service manager that speaks sd_notify(3) hears how it is, and may hand it its sockets (sd_listen_fds(3)).
 
@@ -52,6 +55,7 @@ def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int
       75   no worker can be started, or none converts the built-in document
       78   wrong configuration
     """
+    hold_signals()
     # A client that starts this daemon for itself reads each line of its stdout as JSON.
     private = private_dir is not None
     try:

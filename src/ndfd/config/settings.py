@@ -300,10 +300,12 @@ class LoggingSettings(_Group):
     format: Annotated[Literal["auto", "console", "json"], kinds.Choice(("auto", "console", "json"))] = _key(
         "auto",
         '"console" is for people, "json" one object a line for programs; "auto" is console on a terminal and json '
-        "elsewhere.",
+        "elsewhere. The journal has a form of its own.",
     )
-    output: Annotated[Path | Literal["stderr"], kinds.FilePath(words=("stderr",))] = _key(
-        "stderr", '"stderr", which a service manager keeps, or a file.'
+    output: Annotated[Path | Literal["stderr", "journal"], kinds.FilePath(words=("stderr", "journal"))] = _key(
+        "stderr",
+        '"stderr", which a service manager keeps, a file, or "journal": systemd\'s, which gets each field of a record '
+        'as one of its own. Where stderr is the journal\'s stream and format is "auto", "stderr" is "journal".',
     )
     rotate_size: Annotated[int | Literal["never"], kinds.Size(1000, words=("never",))] = _key(
         100 * 1000**2, "Size at which a log file is renamed and a new one begun."

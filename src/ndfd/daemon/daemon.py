@@ -29,6 +29,7 @@ from ndfd.daemon.process_tuning import OwnTuning
 from ndfd.daemon.reload_requests import ReloadRequests
 from ndfd.daemon.running_pool import RunningPool
 from ndfd.daemon.runtime_dir import RuntimeDir
+from ndfd.daemon.state_dump import DaemonState
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
 from ndfd.model.crash import CrashReport
@@ -146,6 +147,15 @@ class Daemon:
             jobs=None if self._jobs is None or parts is None else self._jobs.status(),
             tuning=(*self._own.states, *(() if parts is None else parts.swarm.tuning())),
         )
+
+    def state(self) -> DaemonState:
+        """What there is to say to somebody who finds that it hangs."""
+        connections = {
+            "varlink": self._varlink.connections,
+            "http": self._http.connections,
+            "network": sum(door.connections for door in self._network_doors),
+        }
+        return DaemonState(self.status(), connections, () if self._jobs is None else self._jobs.service.running())
 
     async def start(self) -> None:
         """Returns when a worker has converted the built-in document and the doors are open.

@@ -8,12 +8,12 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from watchfiles import awatch
+from ndfd.dispatch.folder_events import folder_events
 
 _log = logging.getLogger(__name__)
 
-#: Milliseconds in which changes are gathered: an editor that saves makes several.
-_GATHER_MS = 100
+#: Seconds in which changes are gathered: an editor that saves makes several.
+_GATHER_S = 0.1
 
 #: By path, what tells a file from what it was: inode, time of its last change in nanoseconds, size.
 _State = dict[Path, tuple[int, int, int]]
@@ -69,10 +69,9 @@ class FileWatch:
         """Until other folders have to be watched."""
         self._watched = watched = self._to_watch()
         # What changed before the system has begun to watch is seen by a look after it has.
-        asyncio.get_running_loop().call_later(_GATHER_MS / 1000, self._compare)
-        changes = awatch(*watched, watch_filter=None, debounce=_GATHER_MS, step=_GATHER_MS // 2, recursive=False)
-        async with contextlib.aclosing(changes):
-            async for _ in changes:
+        asyncio.get_running_loop().call_later(_GATHER_S, self._compare)
+        async with contextlib.aclosing(folder_events(watched, _GATHER_S)) as events:
+            async for _ in events:
                 self._compare()
                 if self._to_watch() != watched:
                     return

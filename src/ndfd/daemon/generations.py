@@ -129,7 +129,7 @@ class Preparation:
             )
             if network is not None and (former is None or network is not former.network):
                 undo.callback(network.discard)
-            logs = prepare_logs(settings.logging)
+            logs = prepare_logs(settings.logging, environment=self._context.environment)
             undo.callback(logs.discard)
             swarm = Swarm(
                 plans, None if former is None else former.swarm, self._worker_numbers, self._on_crash, self._make_zygote

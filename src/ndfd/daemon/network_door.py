@@ -39,6 +39,11 @@ class NetworkDoor:
         self.listener = listener
         self._tls = tls
 
+    @property
+    def connections(self) -> int:
+        """Connections that are open."""
+        return self._door.connections
+
     async def start(self) -> None:
         """Begins to answer."""
         await self._door.start(self.listener, self._tls)

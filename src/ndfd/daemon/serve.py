@@ -17,12 +17,14 @@ from ndfd.daemon.durable_jobs import open_store
 from ndfd.daemon.handed_over import HandedOver
 from ndfd.daemon.launch import OnReady
 from ndfd.daemon.manager_reports import ManagerReports
+from ndfd.daemon.orphans import Orphans
 from ndfd.daemon.runtime_dir import RuntimeDir
+from ndfd.daemon.state_dump import StateDump
 from ndfd.daemon.stopping import StopRequest, Urgency
 from ndfd.platform import PassedDescriptor
 from ndfd.store import Step
 from ndfd.supervisor import Zygote, ZygoteOptions
-from ndfd.telemetry.logs import prepare_logs
+from ndfd.telemetry.logs import prepare_logs, reopen_logs
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ def serve(
     reached: Callable[[Step], None],
 ) -> None:
     """Serves until it is told to stop; as `ndfd.daemon.launch.run`, which has read the configuration."""
-    prepare_logs(loaded.settings.logging).use()
+    prepare_logs(loaded.settings.logging, environment=context.environment).use()
     log_warnings(loaded)
     for warning in reports.manager.warnings:
         _log.warning("%s", warning)
@@ -80,6 +82,9 @@ async def _serve(
     daemon = make_daemon()
     # From here on, or a SIGHUP during the start would end the process; it is served after the start.
     loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
+    loop.add_signal_handler(signal.SIGUSR2, reopen_logs)
+    StateDump(loop, daemon.state).listen(signal.SIGUSR1)
+    Orphans().listen(loop)
     if not await _finished(daemon.start(), stop, Urgency.DRAIN):
         return
     _log.info("ready", extra={"sockets": daemon.sockets, "pid": os.getpid()})

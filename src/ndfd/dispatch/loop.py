@@ -23,6 +23,7 @@ from ndfd.dispatch.run import Run
 from ndfd.dispatch.verdict import verdict
 from ndfd.errors import JobUnknown, NdfdError, WorkerError, WorkerStartFailed
 from ndfd.model.conversion import Converted
+from ndfd.model.job_counts import RunningJob
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import Job
 from ndfd.scheduler import Candidate, Share, Usage, plan
@@ -120,6 +121,14 @@ class Loop:
     def oldest_queued_s(self) -> float | None:
         """Seconds that the oldest one waits of those that are the next of their users."""
         return None if self._oldest_at is None else max(0.0, self._store.now() - self._oldest_at)
+
+    def running(self) -> tuple[RunningJob, ...]:
+        """The runs under way."""
+        now = self._clock.time()
+        return tuple(
+            RunningJob(run.job.id, run.pool, None if run.begun_at is None else now - run.begun_at)
+            for run in self._runs.values()
+        )
 
     async def stop(self, grace_s: float) -> None:
         """Begins nothing more, waits for so many seconds for what runs, and puts the rest back in the queue."""

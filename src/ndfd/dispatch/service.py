@@ -22,7 +22,7 @@ from ndfd.dispatch.policy import Policy, pool_name
 from ndfd.dispatch.retention import Retention
 from ndfd.dispatch.run import Run
 from ndfd.errors import QuotaExceeded, StorageFull
-from ndfd.model.job_counts import JobCounts
+from ndfd.model.job_counts import JobCounts, RunningJob
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobOptions, JobPage, JobQuery, Submission
 from ndfd.model.pools import pool_unknown
@@ -105,6 +105,10 @@ class JobService:
             results_held=self._loop.outcomes.held,
             results_held_bytes=self._loop.outcomes.held_bytes,
         )
+
+    def running(self) -> tuple[RunningJob, ...]:
+        """Those that this daemon is at."""
+        return self._loop.running()
 
     async def submit(
         self,

@@ -1,8 +1,7 @@
 """The watch folders together: the system's events wake those whose folder they are of, and a look says what happened.
 
 An event is believed nothing but that it is worth a look. So it costs nothing when the queue of events overflows
-(inotify(7), IN_Q_OVERFLOW, which the library does not tell of): what was lost came before the last event that was not,
-and the look comes after that.
+(inotify(7), IN_Q_OVERFLOW): what was lost came before the last event that was not, and the look comes after that.
 """
 
 from __future__ import annotations
@@ -15,19 +14,14 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from watchfiles import awatch
-
+from ndfd.dispatch.folder_events import folder_events
 from ndfd.dispatch.folder_watch import FolderWatch, Submit, Taken
 from ndfd.dispatch.watches import Watch
 
 _log = logging.getLogger(__name__)
-# It would tell of every batch of events, also of those that our own results are.
-logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
-#: Milliseconds in which events are gathered, and those without one after which they are passed on: so often does the
-#: library ask whether there are some.
-_GATHER_MS = 400
-_STEP_MS = 100
+#: Seconds in which events are gathered.
+_GATHER_S = 0.1
 #: A folder that cannot be watched, or is not there, is tried again after this.
 _AGAIN_S = 5.0
 #: Folders that are looked into at a time; in threads of their own, for a network file system may not answer at all.
@@ -85,7 +79,7 @@ class Watching:
         while True:
             there = [path for path in self._watched[recursive] if path.is_dir()]
             # What changed before the system has begun to watch is seen by a look after it has.
-            soon = loop.call_later(_STEP_MS / 1000, self._poke, recursive)
+            soon = loop.call_later(_GATHER_S, self._poke, recursive)
             try:
                 if len(there) == len(self._watched[recursive]):
                     await self._events(there, recursive)
@@ -105,16 +99,8 @@ class Watching:
         if not paths:
             await asyncio.sleep(_AGAIN_S)
             return
-        changes = awatch(
-            *paths,
-            watch_filter=None,
-            debounce=_GATHER_MS,
-            step=_STEP_MS,
-            recursive=recursive,
-            ignore_permission_denied=True,
-        )
-        async with contextlib.aclosing(changes):
-            async for _ in changes:
+        async with contextlib.aclosing(folder_events(paths, _GATHER_S, recursive=recursive)) as events:
+            async for _ in events:
                 self._poke(recursive)
 
     def _poke(self, recursive: bool) -> None:

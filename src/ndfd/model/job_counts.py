@@ -30,3 +30,12 @@ class JobCounts(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Results that are done and not on the disk yet, and their bytes.
     results_held: int = 0
     results_held_bytes: int = 0
+
+
+class RunningJob(msgspec.Struct, frozen=True):
+    """A job that is leased to a run of this daemon."""
+
+    id: str
+    pool: str
+    #: Seconds since it has its place in the pool; None while it waits for one.
+    running_s: float | None

@@ -12,6 +12,8 @@ from ndfd.platform.service_manager import PassedDescriptor, ServiceManager
 if sys.platform == "linux":
     from ndfd.platform.linux import Linux as _Host
     from ndfd.platform.linux_files import LinuxFiles as _Files
+    from ndfd.platform.linux_folder_events import LinuxFolderEvents as FolderEvents
+    from ndfd.platform.linux_journal import LinuxJournal as Journal
     from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_process import LinuxProcess as _Process
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
@@ -21,9 +23,13 @@ elif sys.platform == "darwin":
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_process import DarwinProcess as _Process
     from ndfd.platform.darwin_storage import DarwinStorage as _Storage
+    from ndfd.platform.folder_events import FolderEvents
+    from ndfd.platform.journal import Journal
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.folder_events import FolderEvents
+    from ndfd.platform.journal import Journal
     from ndfd.platform.windows import Windows as _Host
     from ndfd.platform.windows_process import WindowsProcess as _Process
     from ndfd.platform.windows_storage import WindowsStorage as _Storage
@@ -33,6 +39,8 @@ else:
     from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_process import Process as _Process
     from ndfd.platform.base_storage import Storage as _Storage
+    from ndfd.platform.folder_events import FolderEvents
+    from ndfd.platform.journal import Journal
 
 _host = _Host()
 #: What is asked about files of other programs; `base_files.Files` says what each call promises.
@@ -86,6 +94,8 @@ __all__ = [
     "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
+    "FolderEvents",
+    "Journal",
     "KernelFiles",
     "LocalListener",
     "Message",

@@ -1,7 +1,8 @@
-"""What a process can set for itself: knobs that are read and written as text, and what came of a write.
+"""What a process can set for itself, and what it can learn of itself.
 
-`LinuxProcess`, `DarwinProcess` and `WindowsProcess` derive from `Process` and have the knobs of their systems. No call
-ever fails for its caller: what does not work is an outcome.
+Knobs are read and written as text, and a write tells what came of it. `LinuxProcess`, `DarwinProcess` and
+`WindowsProcess` derive from `Process` and have those of their systems. No call ever fails for its caller: what does not
+work is an outcome.
 """
 
 from __future__ import annotations
@@ -79,6 +80,22 @@ class Process:
             return None if found is None else found.read()
         except (OSError, ValueError):
             return None
+
+    def open_descriptors(self) -> int | None:
+        """How many descriptors this process has open; None where that cannot be said."""
+        try:
+            # The one that reads it is in it.
+            return sum(1 for _ in Path("/dev/fd").iterdir()) - 1
+        except OSError:
+            return None
+
+    def adopts_orphans(self) -> bool:
+        """Whether processes become children of this one when their own parents end."""
+        return False
+
+    def ended_children(self) -> frozenset[int]:
+        """The children that have ended and that nobody has waited for, by their numbers."""
+        return frozenset()
 
     def topology(self, root: Path = Path("/")) -> Topology:
         """The processors that this process may run on. `root` is where proc and sys are looked for."""

@@ -1,7 +1,9 @@
-"""Linux: the knobs of a process."""
+"""Linux: the knobs of a process, and its children."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import resource
 from collections.abc import Mapping
@@ -10,6 +12,10 @@ from pathlib import Path
 from ndfd.model.topology import ProcessLimits, Topology
 from ndfd.platform import linux_host, linux_memory, linux_placement, linux_scheduling
 from ndfd.platform.base_process import Knob, Process
+from ndfd.platform.linux_sandbox import prctl
+
+# include/uapi/linux/prctl.h
+_PR_GET_CHILD_SUBREAPER = 37
 
 
 class LinuxProcess(Process):
@@ -20,6 +26,28 @@ class LinuxProcess(Process):
     def knobs(self) -> Mapping[str, Knob]:
         """By name."""
         return _KNOBS
+
+    def adopts_orphans(self) -> bool:
+        """PID 1 of its namespace, and whoever was made a subreaper (PR_SET_CHILD_SUBREAPER of prctl(2))."""
+        if os.getpid() == 1:
+            return True
+        flag = ctypes.c_int(0)
+        with contextlib.suppress(OSError):
+            prctl(_PR_GET_CHILD_SUBREAPER, ctypes.addressof(flag))
+        return flag.value != 0
+
+    def ended_children(self) -> frozenset[int]:
+        """By state and parent in /proc/PID/stat; none where there is no /proc."""
+        ours, ended = str(os.getpid()).encode(), set()
+        with contextlib.suppress(OSError):
+            for process in Path("/proc").iterdir():
+                # Not for one that has gone meanwhile.
+                with contextlib.suppress(OSError):
+                    # Behind the name, which may hold any character.
+                    stat = (process / "stat").read_bytes().rpartition(b")")[2] if process.name.isdecimal() else b""
+                    if stat.split()[:2] == [b"Z", ours]:
+                        ended.add(int(process.name))
+        return frozenset(ended)
 
     def topology(self, root: Path = Path("/")) -> Topology:
         """Those of the affinity mask, which is within the cpuset of the control group, as /sys tells of them."""

@@ -140,8 +140,8 @@ class _Routes:
         return json_response(report)
 
     async def health(self, request: Request) -> Response:
-        healthy = generation_of(request).methods.healthy()
-        return json_response(Health("ok" if healthy else "unavailable"), 200 if healthy else 503)
+        reason = generation_of(request).methods.unhealthy()
+        return json_response(Health("ok") if reason is None else Health("unavailable", reason), 503 if reason else 200)
 
     async def info(self, request: Request) -> Response:
         info = await generation_of(request).methods.info(request.state.peer)

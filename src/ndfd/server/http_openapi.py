@@ -32,10 +32,12 @@ from ndfd.server.http_problem import Problem
 from ndfd.server.http_request import GENERATION_HEADER
 
 
-class Health(msgspec.Struct, frozen=True):
+class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     """Answer of GET /health."""
 
     status: Literal["ok", "unavailable"]
+    #: Why it is not ok.
+    reason: str | None = None
 
 
 class Links(msgspec.Struct, frozen=True):

@@ -177,19 +177,21 @@ class Methods:
         self._check_access("io.ndfd.Service.RenewWorkers", peer)
         return RenewReport(self.generation, await self._pools.renew(pool))
 
-    def healthy(self) -> bool:
-        """Whether a document handed in now, for no pool by name, would be converted, and the daemon is not stopping.
+    def unhealthy(self) -> str | None:
+        """Why a document handed in now, for no pool by name, would not be converted; None when it would.
 
         It would where a worker works, or where none is needed when there is nothing to do and none has failed to start.
         """
-        if self._daemon.occupancy.stopping:
-            return False
+        if self._daemon.occupancy.closed:
+            return "the daemon is stopping"
         status = self._daemon.status()
         working = {worker.pool for worker in status.workers if worker.state in (WorkerState.IDLE, WorkerState.BUSY)}
         default = next((pool for pool in status.pools if pool.name == DEFAULT_POOL), None)
         if default is None:
-            return False
-        return default.name in working or (default.workers_min == 0 and default.error is None)
+            return "the daemon is starting"
+        if default.name in working or (default.workers_min == 0 and default.error is None):
+            return None
+        return default.error or "no worker is ready: the next one is starting"
 
     def _check_pool(self, name: str) -> None:
         with self._pools.held(name):

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from ndfd.errors import ConfigError
+from ndfd.telemetry.notice import notice
 
 #: Whatever the umask: the daemon's group may read the log, others may not, since it names documents.
 _MODE = 0o640
@@ -49,6 +50,19 @@ class LogFile(logging.handlers.RotatingFileHandler):
         if former.baseFilename == self.baseFilename and former.is_in_place():
             self.stream, former.stream = former.stream, self.stream
 
+    def reopen(self) -> OSError | None:
+        """Opens the file at the path anew and closes the former; the error that kept it from that, which changes
+        nothing. No record may come meanwhile."""
+        try:
+            opened = self._open()
+        except OSError as error:
+            return error
+        former, self.stream = self.stream, opened
+        if former is not None:
+            with contextlib.suppress(OSError):
+                former.close()
+        return None
+
     def is_in_place(self) -> bool:
         """Whether its open file is the one at the path: not when somebody moved or removed that."""
         try:
@@ -64,7 +78,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
         super().emit(record)
         if missed and self._missed == missed:
             self._missed = 0
-            super().emit(_notice(f"{missed} records before the last could not be written here: they went to stderr"))
+            super().emit(notice(f"{missed} records before the last could not be written here: they went to stderr"))
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
         """Called where an exception is handled. What the disk refuses is told once, without a traceback."""
@@ -79,7 +93,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
             if stream is not None:
                 stream.close()
         if not self._missed:
-            self._fallback.handle(_notice(f"the log {self.baseFilename} cannot be written: {error.strerror}"))
+            self._fallback.handle(notice(f"the log {self.baseFilename} cannot be written: {error.strerror}"))
         self._missed += 1
         self._fallback.handle(record)
 
@@ -116,7 +130,3 @@ def _end_line(fd: int) -> None:
         raise OSError(0, "it is no file")
     if status.st_size and os.pread(fd, 1, status.st_size - 1) != b"\n":
         os.write(fd, b"\n")
-
-
-def _notice(text: str) -> logging.LogRecord:
-    return logging.getLogger(__name__).makeRecord(__name__, logging.ERROR, "", 0, text, (), None)

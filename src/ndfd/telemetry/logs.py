@@ -1,30 +1,58 @@
 """Logs: structlog's rendering for every record of the process, those of uvicorn and asyncio included, in one place.
 
-That place is chosen by the settings and can be changed while records come: `prepare_logs`, then `use`.
+That place is chosen by the settings and can be changed while records come: `prepare_logs`, then `use`. Where stderr is
+the journal's own stream, records go to the journal with their fields unless the settings say otherwise.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import TextIO
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ndfd.config.settings import LoggingSettings
+from ndfd.errors import ConfigError
 from ndfd.model.printable import printable
+from ndfd.platform import Journal
+from ndfd.telemetry.journal import BLOCKS, JournalHandler
 from ndfd.telemetry.log_file import LogFile
+from ndfd.telemetry.stderr import Stderr
+
+_log = logging.getLogger(__name__)
+
+_NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
+
+_Target = Stderr | LogFile | JournalHandler
 
 
-def prepare_logs(settings: LoggingSettings, stream: TextIO | None = None) -> PreparedLogs:
+def prepare_logs(
+    settings: LoggingSettings,
+    stream: TextIO | None = None,
+    *,
+    environment: Mapping[str, str] = _NO_VARIABLES,
+    journal: Journal | None = None,
+) -> PreparedLogs:
     """Opens the log that the settings name, and changes nothing about where records go.
 
-    `stream` stands for stderr, and is that unless it is given. `ConfigError` when a file cannot be opened.
+    `stream` stands for stderr, `journal` for the system's; `environment` is this process's. `ConfigError` when a file
+    cannot be opened, or the system has no journal.
     """
-    stderr = _Stderr(sys.stderr if stream is None else stream)
-    stderr.setFormatter(_formatter(settings.format, terminal=stderr.stream.isatty()))
-    if settings.output == "stderr":
+    stream = sys.stderr if stream is None else stream
+    journal = Journal() if journal is None else journal
+    captured = _is_captured(stream, journal, environment)
+    stderr = Stderr(stream, captured=captured)
+    stderr.setFormatter(_formatter(settings.format, terminal=stream.isatty()))
+    chosen = settings.output == "journal"
+    if chosen and not journal.known:
+        raise ConfigError("[logging] output: this system has no journal", hint="set it to stderr, or to a file")
+    if chosen or (captured and (settings.output, settings.format) == ("stderr", "auto") and journal.is_there()):
+        return PreparedLogs(JournalHandler(journal, _event_of, fallback=stderr), settings.level)
+    if isinstance(settings.output, str):
         return PreparedLogs(stderr, settings.level)
     max_bytes = 0 if settings.rotate_size == "never" else settings.rotate_size
     file = LogFile(settings.output, max_bytes=max_bytes, keep=settings.rotate_keep, fallback=stderr)
@@ -35,7 +63,7 @@ def prepare_logs(settings: LoggingSettings, stream: TextIO | None = None) -> Pre
 class PreparedLogs:
     """A log that is open and not in use yet."""
 
-    def __init__(self, handler: _Stderr | LogFile, level: str) -> None:
+    def __init__(self, handler: _Target, level: str) -> None:
         self._handler = handler
         self._level = level
         self._used = False
@@ -59,7 +87,7 @@ class PreparedLogs:
             cache_logger_on_first_use=False,
         )
         root = logging.getLogger()
-        switch = next((handler for handler in root.handlers if isinstance(handler, _Switch)), None)
+        switch = _switch()
         if switch is None:
             root.handlers[:] = [_Switch(self._handler)]
         else:
@@ -74,13 +102,27 @@ class PreparedLogs:
             self._handler.close()
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
-    """Its `close` leaves the stream open, as every StreamHandler's does."""
+def reopen_logs() -> None:
+    """Opens the log file anew at its path, for whoever has moved it away; the log says what came of it.
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """A stderr that takes nothing leaves no place to say so: logging would print a traceback to it each time."""
-        if not isinstance(sys.exception(), OSError):
-            super().handleError(record)
+    No record is lost or written twice, whichever thread it comes from. One that cannot be opened changes nothing: the
+    log goes on where it is.
+    """
+    switch = _switch()
+    if switch is not None:
+        switch.reopen()
+
+
+def _switch() -> _Switch | None:
+    return next((handler for handler in logging.getLogger().handlers if isinstance(handler, _Switch)), None)
+
+
+def _is_captured(stream: TextIO, journal: Journal, environment: Mapping[str, str]) -> bool:
+    try:
+        return journal.is_behind(stream.fileno(), environment)
+    except (OSError, ValueError):
+        # No descriptor is behind it.
+        return False
 
 
 class _Switch(logging.Handler):
@@ -89,7 +131,7 @@ class _Switch(logging.Handler):
     A change of the root logger's list of handlers would reach a thread too late that walks through it.
     """
 
-    def __init__(self, target: _Stderr | LogFile) -> None:
+    def __init__(self, target: _Target) -> None:
         super().__init__()
         self._target = target
 
@@ -97,7 +139,7 @@ class _Switch(logging.Handler):
         """Hands it on. Called with this handler's lock held."""
         self._target.handle(record)
 
-    def turn_to(self, target: _Stderr | LogFile) -> None:
+    def turn_to(self, target: _Target) -> None:
         """`target` gets every record from now on; the former one is closed."""
         self.acquire()
         try:
@@ -105,6 +147,20 @@ class _Switch(logging.Handler):
             if isinstance(former, LogFile) and isinstance(target, LogFile):
                 target.take_over(former)
             former.close()
+        finally:
+            self.release()
+
+    def reopen(self) -> None:
+        """As `reopen_logs`."""
+        self.acquire()
+        try:
+            if not isinstance(self._target, LogFile):
+                _log.info("there is no log file to reopen")
+            elif (error := self._target.reopen()) is not None:
+                said = {"file": self._target.baseFilename, "reason": error.strerror}
+                _log.error("the log file cannot be reopened: the log goes on in the one that is open", extra=said)
+            else:
+                _log.info("the log file was reopened", extra={"file": self._target.baseFilename})
         finally:
             self.release()
 
@@ -136,6 +192,22 @@ def _formatter(form: str, *, terminal: bool) -> logging.Formatter:
     )
 
 
+def _event_of(record: logging.LogRecord) -> EventDict:
+    """What the formatters make their text of."""
+    if isinstance(record.msg, dict):
+        event: EventDict = dict(record.msg)
+    else:
+        event = {"event": record.getMessage(), "_record": record}
+        for step in _SHARED:
+            event = cast("EventDict", step(None, record.levelname.lower(), event))
+        del event["_record"]
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        if record.stack_info:
+            event["stack"] = record.stack_info
+    return _printable(None, "", structlog.processors.format_exc_info(None, "", event))
+
+
 def _console(colours: bool) -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
 
@@ -151,11 +223,10 @@ def _json() -> list[Processor]:
 def _printable(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Whatever a record quotes cannot move a terminal's cursor or begin another record; JSON lets C1 and U+202E pass.
 
-    Tracebacks come later, or are the daemon's own text, and keep their lines.
+    Tracebacks and stacks come later, or are the daemon's own text, and keep their lines.
     """
     return {
-        key: printable(value) if isinstance(value, str) and key != "exception" else value
-        for key, value in event.items()
+        key: printable(value) if isinstance(value, str) and key not in BLOCKS else value for key, value in event.items()
     }
 
 

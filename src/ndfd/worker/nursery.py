@@ -36,6 +36,7 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     channel = platform.channel_from_descriptor(options.channel, frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
     # A Ctrl-C is for the daemon, which ends the workers in its own order; the traceback of one would only be noise.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    serve.ignore_what_is_the_daemons()
     # A collection in a worker writes to the header of every object it looks at, and so copies the pages that it shares
     # with the zygote: what is loaded now is put out of its sight (gc.freeze in Python's documentation).
     gc.disable()

@@ -86,7 +86,14 @@ def _reset_signals() -> None:
     # So that a write fails with EPIPE or EFBIG, and is handled, instead of ending the process.
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    ignore_what_is_the_daemons()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def ignore_what_is_the_daemons() -> None:
+    """What an operator asks of the daemon is for it alone, but `systemctl kill --signal=` sends it to every process."""
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _keep_only(channel: platform.Channel) -> None:
