@@ -74,6 +74,7 @@ pressure = _host.pressure
 add_nice = _host.add_nice
 user_id = _host.user_id
 host = _host.host
+init_system = _host.init_system
 allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
 separate_zygote = _host.separate_zygote
@@ -110,6 +111,7 @@ __all__ = [
     "font_roots",
     "forget_environment",
     "host",
+    "init_system",
     "is_sealed",
     "is_system_service",
     "kill",

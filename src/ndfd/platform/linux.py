@@ -85,6 +85,10 @@ class Linux(Platform):
         """
         return environment.get("SYSTEMD_EXEC_PID") == str(os.getpid()) and "MANAGERPID" not in environment
 
+    def init_system(self) -> str | None:
+        """systemd."""
+        return "systemd"
+
     def font_roots(self, home: Path | None) -> tuple[Path, ...]:
         """As fontconfig's defaults."""
         shared = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
