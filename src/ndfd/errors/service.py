@@ -8,6 +8,7 @@ from ndfd.errors.base import (
     EX_IOERR,
     EX_NOINPUT,
     EX_NOPERM,
+    EX_OSERR,
     EX_PROTOCOL,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
@@ -209,3 +210,11 @@ class TuningError(NdfdError):
     code = "tuning-journal"
     exit_status = EX_IOERR
     default_hint = "check the file, its folder and the free space, or name another with [tuning] journal"
+
+
+class ServiceError(NdfdError):
+    """The system's service manager refused, or a command on the way to it failed."""
+
+    code = "service-manager"
+    exit_status = EX_OSERR
+    default_hint = "see `ndfd service status`, and what the command said"
