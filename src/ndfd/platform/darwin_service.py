@@ -1,7 +1,7 @@
 """launchd: the sockets that it handed over.
 
-Not run on this platform: written from its manual pages (launchd.plist(5), launch(3)), and nothing here has been executed
-on it. launchd is told nothing (it has no such protocol) and keeps no descriptors but the listening sockets.
+Not run on this platform: written from its manual pages (launchd.plist(5), launch(3)), and nothing here has been
+executed on it. launchd is told nothing (it has no such protocol) and keeps no descriptors but the listening sockets.
 """
 
 from __future__ import annotations

@@ -48,7 +48,8 @@ def carry_out(plan: Plan, machine: Machine, tell: Tell, explain: Explain = lambd
     except BaseException as error:
         left = _undo(done, tell)
         if left and isinstance(error, NdfdError):
-            raise type(error)(error.message, hint=f"{error.hint}; not undone: {'; '.join(left)}", details=error.details) from error
+            hint = f"{error.hint}; not undone: {'; '.join(left)}"
+            raise type(error)(error.message, hint=hint, details=error.details) from error
         raise
 
 

@@ -15,7 +15,18 @@ from ndfd.service.launchd_plist import folders, parsed, rendered, sockets
 from ndfd.service.machine import Machine
 from ndfd.service.manager import Install, Logs, Manager, Uninstall
 from ndfd.service.packaged import PACKAGED_COMMAND, installed_command, launchd_plist
-from ndfd.service.plan import MakeFolder, Plan, RemoveFile, RemoveFolder, RunCommand, Same, Standing, Step, WhenUndone, WriteFile
+from ndfd.service.plan import (
+    MakeFolder,
+    Plan,
+    RemoveFile,
+    RemoveFolder,
+    RunCommand,
+    Same,
+    Standing,
+    Step,
+    WhenUndone,
+    WriteFile,
+)
 from ndfd.service.refusals import refuse_other_users
 from ndfd.service.report import ServiceFile, ServiceStatus
 from ndfd.service.stamp import stamped, standing, version_in

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from ndfd import platform
 from ndfd.errors import NotSupported
@@ -34,8 +34,10 @@ class Machine:
         geteuid = getattr(os, "geteuid", None)
         return cls(environment, geteuid() if geteuid is not None else None, home)
 
-    def path(self, path: str | Path) -> Path:
+    def path(self, path: str | PurePath) -> Path:
         """An absolute path of the machine, below `root`."""
+        if self.root == Path("/"):
+            return Path(path)
         return self.root / Path(path).relative_to(Path(path).anchor)
 
     def program(self, name: str) -> str | None:
@@ -83,5 +85,11 @@ class Machine:
         return [program, *command[1:]]
 
     def _for_programs(self) -> dict[str, str]:
-        """Their words are read by programs and passed on to people as they are: no colours, no pager, no translation."""
-        return {**self.environment, "LC_ALL": "C.UTF-8", "SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "SYSTEMD_URLIFY": "0"}
+        """Their words are read by programs, and passed on as they are: no colours, no pager, no translation."""
+        return {
+            **self.environment,
+            "LC_ALL": "C.UTF-8",
+            "SYSTEMD_COLORS": "0",
+            "SYSTEMD_PAGER": "",
+            "SYSTEMD_URLIFY": "0",
+        }

@@ -21,4 +21,6 @@ def manager_of(machine: Machine, *, user: bool, instance: str | None) -> Manager
         case "scm":
             return WindowsServices(machine, user=user, instance=instance)
         case _:
-            raise NotSupported("ndfd knows no manager of services on this system", hint="run the daemon with `ndfd run`")
+            raise NotSupported(
+                "ndfd knows no manager of services on this system", hint="run the daemon with `ndfd run`"
+            )

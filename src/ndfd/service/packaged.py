@@ -41,7 +41,9 @@ def systemd_files(*, user: bool) -> SystemdFiles:
     )
     if user:
         return SystemdFiles(units, {}, {}, drop_ins)
-    return SystemdFiles(units, _texts(system / "sysusers.d", "*.conf"), _texts(system / "tmpfiles.d", "*.conf"), drop_ins)
+    return SystemdFiles(
+        units, _texts(system / "sysusers.d", "*.conf"), _texts(system / "tmpfiles.d", "*.conf"), drop_ins
+    )
 
 
 def launchd_plist(name: str) -> str:
@@ -73,7 +75,8 @@ def installed_command() -> Path:
         if path.is_file():
             return path
     raise NotSupported(
-        f"there is no command ndfd beside {sys.executable}", hint="name the one that the service shall run: --command PATH"
+        f"there is no command ndfd beside {sys.executable}",
+        hint="name the one that the service shall run: --command PATH",
     )
 
 

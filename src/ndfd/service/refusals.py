@@ -15,7 +15,9 @@ from ndfd.service.units import hiding, service_user
 
 #: sd_booted(3).
 _BOOTED = "/run/systemd/system"
-_ELSEWHERE = "install ndfd where every user may read it, such as /opt/ndfd (`python3 -m venv /opt/ndfd`), and run that command"
+_ELSEWHERE = (
+    "install ndfd where every user may read it (`python3 -m venv /opt/ndfd`), and run that `ndfd service install`"
+)
 
 
 def refuse_without_systemd(machine: Machine) -> None:
@@ -47,13 +49,13 @@ def user_environment(machine: Machine) -> dict[str, str]:
             return {**machine.environment, "XDG_RUNTIME_DIR": folder}
     raise NotSupported(
         "this user has no service manager that runs",
-        hint=f"`sudo loginctl enable-linger {machine.environment.get('USER') or machine.uid}` starts it, now and with the "
-        "machine; or run the daemon with `ndfd run`",
+        hint=f"`sudo loginctl enable-linger {machine.environment.get('USER') or machine.uid}` starts it, now and "
+        "with the machine; or run the daemon with `ndfd run`",
     )
 
 
 def refuse_unreachable(unit: str, command: Path) -> None:
-    """`NotSupported` when a process of the unit could not run the command: hidden from it, or not readable by its user."""
+    """`NotSupported` when a process of the unit could not run the command: hidden, or not readable by its user."""
     paths = needed_paths(command)
     for path in paths:
         if (line := hiding(unit, PurePosixPath(path))) is not None:
@@ -90,7 +92,7 @@ def needed_paths(command: Path) -> tuple[Path, ...]:
 
 
 def _needed(command: Path) -> Iterator[Path]:
-    """The command, its interpreter and, where that is ours, the code that it loads; as written and as it really lies."""
+    """The command, its interpreter and, where that is ours, its code; as written, and where it really lies."""
     yield command
     yield command.resolve()
     interpreter = _interpreter(command)
@@ -131,7 +133,7 @@ def _ids_of(user: str) -> tuple[int, frozenset[int]] | None:
 
 
 def _allows(path: Path, ids: tuple[int, frozenset[int]] | None) -> bool:
-    """Whether a user may enter the folder or read the file, by its permission bits; what is not there is no obstacle."""
+    """Whether a user may enter the folder or read the file, by its permission bits; what is not there is no matter."""
     try:
         status = path.stat()
     except OSError:

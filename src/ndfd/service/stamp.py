@@ -10,7 +10,9 @@ from ndfd import __version__
 from ndfd.service.plan import Standing
 
 #: A comment of a unit file, or of XML.
-_LINE = re.compile(rb"^(?:# |<!-- )Written by `ndfd service install` of ndfd (\S+), sha256 ([0-9a-f]{64})(?: -->)?\n", re.M)
+_LINE = re.compile(
+    rb"^(?:# |<!-- )Written by `ndfd service install` of ndfd (\S+), sha256 ([0-9a-f]{64})(?: -->)?\n", re.MULTILINE
+)
 
 
 def stamped(text: str) -> bytes:

@@ -73,10 +73,12 @@ class Systemd(Manager):
     def uninstall(self, wish: Uninstall) -> Plan:
         """All of it; or of an instance, only that it runs."""
         if wish.package is not None:
-            files = Files.rendered(Places.of_package(wish.package, user=self._user), Path(PACKAGED_COMMAND), 0, user=self._user)
+            packaged = Files.rendered(
+                Places.of_package(wish.package, user=self._user), Path(PACKAGED_COMMAND), 0, user=self._user
+            )
             if not wish.force:
-                refuse_changed(files)
-            return Plan(tuple(removals(files)))
+                refuse_changed(packaged)
+            return Plan(tuple(removals(packaged)))
         self._refuse("uninstall")
         if self._instance is not None:
             if wish.purge:
@@ -124,7 +126,9 @@ class Systemd(Manager):
         socket = self._show(sockets[0]) if sockets else None
         entered = main.number("ActiveEnterTimestampMonotonic") or 0
         found = why(main)
-        listens = tuple(line.rpartition(" (")[0] for line in socket["Listen"].splitlines()) if socket is not None else ()
+        listens = (
+            tuple(line.rpartition(" (")[0] for line in socket["Listen"].splitlines()) if socket is not None else ()
+        )
         return ServiceStatus(
             manager="systemd",
             user=self._user,
@@ -138,7 +142,9 @@ class Systemd(Manager):
             pid=main.number("MainPID") or None,
             said=main["StatusText"],
             restarts=main.number("NRestarts"),
-            why=f"{found[0]}; {found[1].format(start=self._verb('start'))}" if found is not None and not main.active else None,
+            why=f"{found[0]}; {found[1].format(start=self._verb('start'))}"
+            if found is not None and not main.active
+            else None,
             sockets=listens,
             sockets_state=socket.state if socket is not None else "",
             files=self._standings(),

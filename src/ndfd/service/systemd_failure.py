@@ -16,7 +16,7 @@ from ndfd.errors import (
 )
 from ndfd.service.systemd_units import Unit
 
-#: Exit statuses of the daemon, and those of systemd itself (systemd.exec(5), "Process Exit Codes"): meaning, what to do.
+#: Exit statuses of the daemon and of systemd itself (systemd.exec(5), "Process Exit Codes"): meaning, what to do.
 _STATUSES: dict[int, tuple[str, str]] = {
     EX_CONFIG: ("wrong configuration", "run `ndfd config check --service`, mend what it names, then `{start}`"),
     EX_UNAVAILABLE: (
@@ -30,7 +30,10 @@ _STATUSES: dict[int, tuple[str, str]] = {
     209: ("its output cannot be opened", "see StandardOutput= and StandardError= of the unit"),
     216: ("its group does not exist", "run `ndfd service install` again: it makes user and group"),
     217: ("its user does not exist", "run `ndfd service install` again: it makes user and group"),
-    226: ("its view of the file system cannot be made: often a folder that the unit names is missing", "make that folder"),
+    226: (
+        "its view of the file system cannot be made: often a folder that the unit names is missing",
+        "make that folder",
+    ),
     228: ("its system calls cannot be restricted", "see whether this kernel has seccomp"),
     233: ("its folder below /run cannot be made", "see who owns it, and what lies there"),
     238: ("its state folder cannot be used", "see who owns it: it has to be the service's user"),
@@ -44,7 +47,10 @@ _STATUSES: dict[int, tuple[str, str]] = {
 _RESULTS: dict[str, tuple[str, str]] = {
     "timeout": ("it did not become ready, or did not end, in time", "see the lines below"),
     "watchdog": ("it hung: it did not tell systemd in time that it makes progress", "report it with the lines below"),
-    "oom-kill": ("the kernel ended a process of it, for memory was short", "see [runtime] max_memory, and MemoryMax= of the unit"),
+    "oom-kill": (
+        "the kernel ended a process of it, for memory was short",
+        "see [runtime] max_memory, and MemoryMax= of the unit",
+    ),
     "start-limit-hit": ("it ended too often in a short time", "mend what the lines below name, then `{start}`"),
     "protocol": ("it ended before it was ready", "see the lines below"),
     "resources": ("systemd lacks something to start it with", "see the lines below"),
@@ -52,7 +58,10 @@ _RESULTS: dict[str, tuple[str, str]] = {
 }
 #: Of sockets.
 _RESULTS |= {
-    "service-start-limit-hit": ("the service behind it ended too often", "mend what the lines below name, then `{start}`"),
+    "service-start-limit-hit": (
+        "the service behind it ended too often",
+        "mend what the lines below name, then `{start}`",
+    ),
     "trigger-limit-hit": ("it was activated too often", "see the lines below, then `{start}`"),
 }
 
@@ -67,7 +76,9 @@ def why(unit: Unit) -> tuple[str, str] | None:
     status, code, result = unit.number("ExecMainStatus"), unit.number("ExecMainCode"), unit["Result"]
     if result in {"", "success"}:
         return None
-    if result in _RESULTS and not (result in {"start-limit-hit", "protocol"} and code == _EXITED and status in _STATUSES):
+    if result in _RESULTS and not (
+        result in {"start-limit-hit", "protocol"} and code == _EXITED and status in _STATUSES
+    ):
         return _RESULTS[result]
     if code == _EXITED and status:
         meaning, hint = _STATUSES.get(status, ("", "see the lines below"))

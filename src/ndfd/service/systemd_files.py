@@ -93,7 +93,9 @@ class Files:
             sees = () if command == Path(PACKAGED_COMMAND) else folders_beyond(text, command)
             units[name] = rendered(text, command.as_posix(), systemd, sees)
         return cls(
-            _files(places.units, units), _files(places.sysusers, packaged.sysusers), _files(places.tmpfiles, packaged.tmpfiles)
+            _files(places.units, units),
+            _files(places.sysusers, packaged.sysusers),
+            _files(places.tmpfiles, packaged.tmpfiles),
         )
 
     def __iter__(self) -> Iterator[File]:
@@ -109,7 +111,7 @@ class Files:
 
 
 def this_systemd(machine: Machine) -> int:
-    """The version of this machine's systemd; where there is none, one for whose sake a unit is written as for the oldest."""
+    """The version of this machine's systemd; 0 where there is none: what the oldest takes, all do."""
     return systemd_version(machine.ask("systemctl", "--version")) or 0
 
 
@@ -135,7 +137,8 @@ def refuse_masked(machine: Machine, names: Iterable[str]) -> None:
             path = machine.path(folder) / name
             if path.is_symlink() and path.readlink() == Path("/dev/null"):
                 raise ServiceFileChanged(
-                    f"{name} is masked ({path} leads to /dev/null)", hint=f"if that is no longer wanted: `systemctl unmask {name}`"
+                    f"{name} is masked ({path} leads to /dev/null)",
+                    hint=f"if that is no longer wanted: `systemctl unmask {name}`",
                 )
 
 

@@ -120,4 +120,6 @@ def _notes(found: Installation, wish: Install) -> Iterator[str]:
 
 def package(files: Files, root: Path) -> Plan:
     """Only the files, below a folder."""
-    return Plan(tuple(file.step() for file in files), (f"nothing was run: a package enables and starts what is below {root}",))
+    return Plan(
+        tuple(file.step() for file in files), (f"nothing was run: a package enables and starts what is below {root}",)
+    )

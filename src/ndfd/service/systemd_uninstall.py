@@ -61,7 +61,7 @@ def removal(found: Installed, wish: Uninstall) -> Plan:
 
 
 def _revert_tuning(found: Installed, loaded: tuple[Unit, ...]) -> Iterator[Step]:
-    """Its own ExecStopPost= does the same when it is stopped; but here, what keeps it from that is told and ends it all."""
+    """Its ExecStopPost= does the same when it is stopped; here, what keeps it from that is told and ends it all."""
     for unit in loaded:
         if unit.name == TUNE_UNIT:
             path = Path(unit["FragmentPath"])

@@ -108,7 +108,7 @@ def _lines(lines: list[str], command: str, systemd: int) -> Iterator[str]:
 
 
 def _insert(lines: list[str], section: str, more: list[str]) -> None:
-    """At the end of a section, before the empty lines that divide it from the next; a new section where there is none."""
+    """At the end of a section, before the empty lines that divide it from the next; a new one where there is none."""
     if not more:
         return
     heading = f"[{section}]"

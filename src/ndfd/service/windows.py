@@ -43,14 +43,17 @@ class WindowsServices(Manager):
         """`NotSupported` for a user's service or an instance."""
         self._no_instances(instance, "Windows")
         if user:
-            raise NotSupported("Windows has no services of a user", hint="leave --user out, in a prompt of an administrator")
+            raise NotSupported(
+                "Windows has no services of a user", hint="leave --user out, in a prompt of an administrator"
+            )
         self._machine = machine
         self.name = _NAME
 
     def install(self, wish: Install) -> Plan:
         """The service, its event source, and its folders with who may do what there."""
         if wish.package is not None or wish.tuning:
-            raise NotSupported("on Windows a service is no file, and nothing is tuned", hint="leave --root and --with-tuning out")
+            hint = "leave --root and --with-tuning out"
+            raise NotSupported("on Windows a service is no file, and nothing is tuned", hint=hint)
         if self._query():
             steps: list[Step] = [Same(f"service {self.name}")]
             if wish.force:
@@ -73,7 +76,8 @@ class WindowsServices(Manager):
         if wish.purge:
             steps += [RemoveFolder(folder) for folder in self.left_by_purge()]
         kept = () if wish.purge else self.left_by_purge()
-        return Plan(tuple(steps), tuple(f"kept: {folder} (`ndfd service uninstall --purge` removes it)" for folder in kept))
+        notes = tuple(f"kept: {folder} (`ndfd service uninstall --purge` removes it)" for folder in kept)
+        return Plan(tuple(steps), notes)
 
     def left_by_purge(self) -> tuple[Path, ...]:
         """State, configuration and logs lie in one."""
@@ -119,12 +123,14 @@ class WindowsServices(Manager):
         if self._state() == _RUNNING:
             return None
         lines = self._machine.ask(*self.logs(Logs(lines=5))).splitlines()
-        return ServiceFailed(f"the service {self.name} does not run: {self._why(self._query()) or 'see its events'}", details=tuple(lines))
+        why = self._why(self._query()) or "see its events"
+        return ServiceFailed(f"the service {self.name} does not run: {why}", details=tuple(lines))
 
     def logs(self, wish: Logs) -> tuple[str, ...]:
         """The events of its source, the last one first."""
         if wish.follow or wish.json:
-            raise NotSupported("the event log cannot be followed by a command", hint="leave --follow and --json out, or use eventvwr.exe")
+            hint = "leave --follow and --json out, or use eventvwr.exe"
+            raise NotSupported("the event log cannot be followed by a command", hint=hint)
         found = [f"Provider[@Name='{self.name}']"]
         if wish.priority is not None:
             found.append(f"Level<={_level(wish.priority)}")
@@ -136,7 +142,8 @@ class WindowsServices(Manager):
     def _definition(self, wish: Install) -> ServiceDefinition:
         data_dir = self._data_dir()
         child = () if wish.command is None else (str(wish.command), "run", "--service", "--owner-fd", "0")
-        return ServiceDefinition(self.name, host_command(self.name, PureWindowsPath(sys.executable), data_dir, child), data_dir)
+        command = host_command(self.name, PureWindowsPath(sys.executable), data_dir, child)
+        return ServiceDefinition(self.name, command, data_dir)
 
     def _created(self, definition: ServiceDefinition) -> list[Step]:
         create, *others = install_commands(definition)
@@ -144,7 +151,8 @@ class WindowsServices(Manager):
         steps: list[Step] = [RunCommand(create, undo=("sc.exe", "delete", self.name))]
         first = next(at for at, command in enumerate(others) if event_source_key(self.name) in command)
         steps += [RunCommand(command, undo=source if at == first else None) for at, command in enumerate(others)]
-        steps += [MakeFolder(self._machine.path(folder), 0o700) for folder in (definition.data_dir, *definition.writable)]
+        folders = (definition.data_dir, *definition.writable)
+        steps += [MakeFolder(self._machine.path(folder), 0o700) for folder in folders]
         return [*steps, *(RunCommand(command) for command in folder_commands(definition))]
 
     def _control(self, command: tuple[str, ...], *, starts: bool = False) -> Plan:

@@ -1,0 +1,23 @@
+"""What the commands that start and stop the service have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ndfd.cli.service_text import do, print_status
+
+if TYPE_CHECKING:
+    from ndfd.service.machine import Machine
+    from ndfd.service.manager import Manager
+    from ndfd.service.plan import Plan
+
+
+def control(plan: Plan, manager: Manager, machine: Machine, *, as_json: bool) -> None:
+    """Does it, and shows what came of it. Raises why the service does not run, with the last lines of its log."""
+    if as_json:
+        from ndfd.service.execution import carry_out
+
+        carry_out(plan, machine, lambda what, subject: None, manager.failure)
+    else:
+        do("control", plan, manager, machine, as_json=False)
+    print_status(manager.status(), as_json=as_json)
