@@ -53,8 +53,11 @@ show)
     [ -e "$here/states/$unit.failed" ] && active=failed
     [ -e "$here/states/$unit.active" ] && active=active
     [ -e "$here/states/$unit.enabled" ] && enabled=enabled
-    printf 'LoadState=%s\\nActiveState=%s\\nSubState=some\\nUnitFileState=%s\\nFragmentPath=%s\\n' $load $active "$enabled" "$path"
-    case $unit in *.socket) printf 'Listen=/run/ndfd/ndfd.sock (Stream)\\nListen=/run/ndfd/http.sock (Stream)\\n' ;; esac
+    printf 'LoadState=%s\\nActiveState=%s\\nSubState=some\\n' $load $active
+    printf 'UnitFileState=%s\\nFragmentPath=%s\\n' "$enabled" "$path"
+    case $unit in
+    *.socket) printf 'Listen=/run/ndfd/%s (Stream)\\n' ndfd.sock http.sock ;;
+    esac
     [ -e "$here/states/$unit.says" ] && cat "$here/states/$unit.says" ;;
 start|restart) for unit; do rm -f "$here/states/$unit.failed"; : > "$here/states/$unit.active"; done ;;
 stop) for unit; do rm -f "$here/states/$unit.active"; done ;;
@@ -169,7 +172,7 @@ class Scene:
         for folder, folders, names in os.walk(root):
             for name in names:
                 path = Path(folder, name)
-                found[str(path.relative_to(root))] = path.read_bytes() if path.is_file() else os.readlink(path)
+                found[str(path.relative_to(root))] = path.read_bytes() if path.is_file() else str(path.readlink())
             if not folders and not names:
                 found[str(Path(folder).relative_to(root))] = "empty"
         return found

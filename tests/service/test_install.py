@@ -206,7 +206,7 @@ def test_purge_removes_state_configuration_and_user(scene: Scene) -> None:
 
 def test_what_was_tuned_is_put_back_before_anything_is_stopped(scene: Scene) -> None:
     ndfd = scene.folder / "bin" / "ndfd"
-    ndfd.write_text('#!/bin/sh\necho "ndfd $*" >> "$(dirname "$0")/../calls"\n')
+    ndfd.write_text('#!/bin/sh\necho "ndfd $*" >> "${0%/*}/../calls"\n')
     ndfd.chmod(0o755)
     scene.install(Install(COMMAND, tuning=True))
     unit = scene.unit("ndfd-tune.service")
