@@ -287,5 +287,5 @@ def test_a_daemon_that_does_not_start_is_explained_and_the_install_undone(scene:
     (scene.folder / "journal").write_text("no such user\n")
     with pytest.raises(ServiceFailed, match="exit status 217: its user does not exist") as failed:
         scene.install()
-    assert "  no such user" in failed.value.details
+    assert "no such user" in failed.value.details
     assert scene.files() == before

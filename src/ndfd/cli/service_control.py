@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from ndfd.service.plan import Plan
 
 
-def control(plan: Plan, manager: Manager, machine: Machine, *, as_json: bool) -> None:
+def control(verb: str, plan: Plan, manager: Manager, machine: Machine, *, as_json: bool) -> None:
     """Does it, and shows what came of it. Raises why the service does not run, with the last lines of its log."""
     if as_json:
         from ndfd.service.execution import carry_out
 
-        carry_out(plan, machine, lambda what, subject: None, manager.failure)
+        carry_out(plan, machine, lambda what, subject: None, lambda: manager.failure(verb))
     else:
-        do("control", plan, manager, machine, as_json=False)
+        do(verb, plan, manager, machine, as_json=False)
     print_status(manager.status(), as_json=as_json)

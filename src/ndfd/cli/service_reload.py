@@ -27,4 +27,4 @@ def reload(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control(manager.reload(), manager, machine, as_json=as_json)
+    control("reload", manager.reload(), manager, machine, as_json=as_json)

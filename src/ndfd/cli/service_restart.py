@@ -27,4 +27,4 @@ def restart(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control(manager.restart(), manager, machine, as_json=as_json)
+    control("restart", manager.restart(), manager, machine, as_json=as_json)

@@ -28,4 +28,4 @@ def start(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control(manager.start(), manager, machine, as_json=as_json)
+    control("start", manager.start(), manager, machine, as_json=as_json)

@@ -28,4 +28,4 @@ def stop(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control(manager.stop(), manager, machine, as_json=as_json)
+    control("stop", manager.stop(), manager, machine, as_json=as_json)

@@ -46,7 +46,7 @@ def do(action: str, plan: Plan, manager: Manager, machine: Machine, *, as_json: 
         from ndfd.cli.endings import end_on_signals
 
         end_on_signals()
-        carry_out(plan, machine, tell, manager.failure)
+        carry_out(plan, machine, tell, lambda: manager.failure(action))
     if as_json:
         print_json({"action": action, "dry_run": dry_run, "steps": said, "notes": plan.notes})
     else:

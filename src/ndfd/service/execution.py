@@ -147,6 +147,15 @@ def _remove_if_empty(folder: Path, tell: Tell) -> None:
         tell("undo", f"remove {folder}")
 
 
+def _remove_made(folder: Path, machine: Machine, tell: Tell) -> None:
+    """What is below /run is nobody's to keep; elsewhere somebody may have put something there by now."""
+    if folder.is_relative_to(machine.path("/run")) and folder.is_dir():
+        tell("undo", f"remove {folder}")
+        shutil.rmtree(folder)
+    else:
+        _remove_if_empty(folder, tell)
+
+
 def _remove_folder(path: Path) -> None:
     if path.is_symlink():
         path.unlink()
@@ -157,10 +166,9 @@ def _remove_folder(path: Path) -> None:
 def _run(step: RunCommand, machine: Machine, tell: Tell, done: list[_Undo], explain: Explain) -> None:
     new = [folder for folder in step.folders if not folder.exists()]
     for folder in new:
-        done.append(lambda folder=folder: _remove_if_empty(folder, tell))  # type: ignore[misc]  # noqa: PERF401
-    undo = step.undo
-    if undo is not None:
-        done.append(lambda: _run_undo(undo, machine, tell))
+        done.append(lambda folder=folder: _remove_made(folder, machine, tell))  # type: ignore[misc]  # noqa: PERF401
+    if step.undo is not None:
+        done.append(lambda: _undo_command(step, machine, tell))
     ended = machine.run(step.command)
     if ended.returncode in step.fine:
         return
@@ -168,6 +176,15 @@ def _run(step: RunCommand, machine: Machine, tell: Tell, done: list[_Undo], expl
         raise better
     said = tuple(line for line in (ended.stderr or ended.stdout).splitlines() if line.strip())
     raise ServiceError(f"`{shlex.join(step.command)}` ended with status {ended.returncode}", details=said)
+
+
+def _undo_command(step: RunCommand, machine: Machine, tell: Tell) -> None:
+    assert step.undo is not None
+    kept = [str(path) for path in step.unless if path.exists()]
+    if kept:
+        tell("keep", f"what `{shlex.join(step.command)}` made, for there is {', '.join(kept)}")
+    else:
+        _run_undo(step.undo, machine, tell)
 
 
 def _run_undo(command: tuple[str, ...], machine: Machine, tell: Tell) -> None:

@@ -149,13 +149,13 @@ class Launchd(Manager):
             logs=f"ndfd service logs{' --user' if self._user else ''}",
         )
 
-    def failure(self) -> NdfdError | None:
+    def failure(self, verb: str = "start") -> NdfdError | None:
         """With the last lines of its log."""
         status = self.status()
         if status.running or status.why is None:
             return None
         lines = self._machine.ask("tail", "-n", "12", self._log()).splitlines()
-        return ServiceFailed(f"{self.name} does not run: {status.why}", details=tuple(f"  {line}" for line in lines))
+        return ServiceFailed(f"{self.name} does not run: {status.why}", details=tuple(lines))
 
     def logs(self, wish: Logs) -> tuple[str, ...]:
         """The log file; with a time, what macOS has kept of the job itself."""

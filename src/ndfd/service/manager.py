@@ -90,8 +90,8 @@ class Manager(ABC):
         """How it is."""
 
     @abstractmethod
-    def failure(self) -> NdfdError | None:
-        """Why it does not run, with the last lines of its log; None when that is not known."""
+    def failure(self, verb: str = "start") -> NdfdError | None:
+        """Why it does not run, with the last lines of its log, and to do `verb` again then; None when that is not known."""
 
     @abstractmethod
     def logs(self, wish: Logs) -> tuple[str, ...]:

@@ -62,11 +62,14 @@ class RunCommand:
     command: tuple[str, ...]
     #: What undoes it; None: nothing has to.
     undo: tuple[str, ...] | None = None
+    #: Nor is it undone when one of these is there by then: they would be nobody's.
+    unless: tuple[Path, ...] = ()
     #: Exit statuses with which all is well.
     fine: frozenset[int] = frozenset({0})
     #: It starts the service: when it fails, the service's own words say why.
     starts: bool = False
-    #: Folders that it makes: those that were not there before are removed again when it is undone, if they are empty.
+    #: Folders that it makes. Those that were not there before are removed again when it is undone: those below /run
+    #: with all that is in them, others if they are empty.
     folders: tuple[Path, ...] = ()
 
 

@@ -153,13 +153,13 @@ class Systemd(Manager):
             logs=self._verb("logs"),
         )
 
-    def failure(self) -> NdfdError | None:
+    def failure(self, verb: str = "start") -> NdfdError | None:
         """Of the service, or of its sockets, without which it is not started."""
         units = [self._show(name) for name in (self.name, *self._sockets(), TUNE_UNIT)]
         failed = [unit for unit in units if unit.loaded and why(unit) is not None and not unit.active]
         if not failed:
             return None
-        return failure(failed[0], self._verb("start"), self._last_lines(failed[0]))
+        return failure(failed[0], self._verb(verb), self._last_lines(failed[0]))
 
     def logs(self, wish: Logs) -> tuple[str, ...]:
         """journalctl, with what is wanted of it."""
@@ -263,7 +263,7 @@ class Systemd(Manager):
         if not invocation:
             which = [f"--{'user-unit' if self._user else 'unit'}={unit.name}", "--boot"]
         said = self._machine.ask("journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={_LINES}", *which)
-        return tuple(f"  {line}" for line in said.splitlines() if line.strip())
+        return tuple(line for line in said.splitlines() if line.strip())
 
     def _show(self, name: str) -> Unit:
         return shown(self._machine, self._systemctl, name)

@@ -59,9 +59,10 @@ def _accounts(machine: Machine, files: Files) -> Iterator[Step]:
         missing = [name for name in users if not machine.knows_user(name)]
         yield from (Same(f"user {name}") for name in users if name not in missing)
         if missing and machine.program("systemd-sysusers") is not None:
-            yield RunCommand(("systemd-sysusers", str(file.path)), undo=("userdel", missing[0]))
+            undo = ("userdel", missing[0])
+            yield RunCommand(("systemd-sysusers", str(file.path)), undo, _owned(machine, missing[0]))
         else:
-            yield from (step for name in missing for step in _user(name))
+            yield from (step for name in missing for step in _user(machine, name))
     for file in files.tmpfiles:
         step = file.step()
         folders = tuple(machine.path(folder) for folder in folders_of_tmpfiles(file.text))
@@ -70,11 +71,16 @@ def _accounts(machine: Machine, files: Files) -> Iterator[Step]:
             yield RunCommand(("systemd-tmpfiles", "--create", str(file.path)), folders=folders)
 
 
-def _user(name: str) -> Iterator[Step]:
+def _owned(machine: Machine, name: str) -> tuple[Path, ...]:
+    """The folders that a start makes for the user, and that stay when it fails: there may be work in them."""
+    return tuple(machine.path(f"/var/{kind}/{name}") for kind in ("lib", "log", "cache"))
+
+
+def _user(machine: Machine, name: str) -> Iterator[Step]:
     """Without systemd-sysusers: as it would make it. 9: the group is there already (groupadd(8))."""
     yield RunCommand(("groupadd", "--system", name), fine=frozenset({0, 9}))
     options = ("--system", "--gid", name, "--no-create-home", "--home-dir", f"/var/lib/{name}", "--shell", _LOGIN)
-    yield RunCommand(("useradd", *options, name), undo=("userdel", name))
+    yield RunCommand(("useradd", *options, name), ("userdel", name), _owned(machine, name))
 
 
 def _enable(found: Installation) -> Step:

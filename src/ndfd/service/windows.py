@@ -118,7 +118,7 @@ class WindowsServices(Manager):
             logs="ndfd service logs",
         )
 
-    def failure(self) -> NdfdError | None:
+    def failure(self, verb: str = "start") -> NdfdError | None:
         """With the last events."""
         if self._state() == _RUNNING:
             return None
