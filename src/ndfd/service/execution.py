@@ -79,7 +79,7 @@ def _do(step: Step, machine: Machine, tell: Tell, done: list[_Undo], explain: Ex
             case RunCommand():
                 _run(step, machine, tell, done, explain)
             case WhenUndone():
-                done.append(lambda: _run_undo(step.command, machine, tell))
+                done.append(lambda: _run_undo(step.command, machine, tell, step.fine))
             case Same():
                 pass
     except OSError as error:
@@ -187,9 +187,9 @@ def _undo_command(step: RunCommand, machine: Machine, tell: Tell) -> None:
         _run_undo(step.undo, machine, tell)
 
 
-def _run_undo(command: tuple[str, ...], machine: Machine, tell: Tell) -> None:
+def _run_undo(command: tuple[str, ...], machine: Machine, tell: Tell, fine: frozenset[int] = frozenset({0})) -> None:
     tell("undo", f"run {shlex.join(command)}")
     ended = machine.run(command)
-    if ended.returncode != 0:
+    if ended.returncode not in fine:
         said = " ".join((ended.stderr or ended.stdout).split())
         raise ServiceError(f"`{shlex.join(command)}` ended with status {ended.returncode}{said and f': {said}'}")

@@ -91,7 +91,7 @@ class Manager(ABC):
 
     @abstractmethod
     def failure(self, verb: str = "start") -> NdfdError | None:
-        """Why it does not run, with the last lines of its log, and to do `verb` again then; None when that is not known."""
+        """Why it does not run, what to do before `verb` is done again, the last lines of its log; None: not known."""
 
     @abstractmethod
     def logs(self, wish: Logs) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ class WhenUndone:
     """Does nothing; a command that runs when all steps after this one have been undone."""
 
     command: tuple[str, ...]
+    #: Exit statuses with which all is well.
+    fine: frozenset[int] = frozenset({0})
 
 
 @dataclass(frozen=True, slots=True)

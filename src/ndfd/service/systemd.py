@@ -125,7 +125,7 @@ class Systemd(Manager):
         main, sockets = self._show(self.name), self._sockets()
         socket = self._show(sockets[0]) if sockets else None
         entered = main.number("ActiveEnterTimestampMonotonic") or 0
-        found = why(main)
+        found = why(main) if main.loaded and not main.active else None
         listens = (
             tuple(line.rpartition(" (")[0] for line in socket["Listen"].splitlines()) if socket is not None else ()
         )
@@ -140,8 +140,8 @@ class Systemd(Manager):
             since=main["ActiveEnterTimestamp"] or None if main.active else None,
             up_s=round(time.monotonic() - entered / 1e6, 3) if main.active and entered else None,
             pid=main.number("MainPID") or None,
-            said=main["StatusText"],
-            restarts=main.number("NRestarts"),
+            said=main["StatusText"] if main.loaded else "",
+            restarts=main.number("NRestarts") if main.loaded else None,
             why=f"{found[0]}; {found[1].format(start=self._verb('start'))}"
             if found is not None and not main.active
             else None,

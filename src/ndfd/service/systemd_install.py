@@ -40,9 +40,7 @@ def installation(found: Installation, wish: Install) -> Plan:
     steps = [*writes]
     main = found.units[-1]
     if written:
-        if main.active:
-            steps.insert(0, WhenUndone((*found.systemctl, "restart", main.name)))
-        steps.insert(0 if not main.active else 1, WhenUndone((*found.systemctl, "daemon-reload")))
+        steps = [*_when_undone(found, main), *writes]
     if written or any(unit["NeedDaemonReload"] == "yes" for unit in found.units):
         steps.append(RunCommand((*found.systemctl, "daemon-reload")))
     if wish.enable:
@@ -50,6 +48,16 @@ def installation(found: Installation, wish: Install) -> Plan:
     if wish.start:
         steps += _start(found, written)
     return Plan(tuple(steps), tuple(_notes(found, wish)))
+
+
+def _when_undone(found: Installation, main: Unit) -> Iterator[Step]:
+    """What follows when the files are as they were, the last one first."""
+    if main.active:
+        yield WhenUndone((*found.systemctl, "restart", main.name))
+    else:
+        # A unit that has failed is remembered also without its file. 1: it has not.
+        yield WhenUndone((*found.systemctl, "reset-failed", main.name), fine=frozenset({0, 1}))
+    yield WhenUndone((*found.systemctl, "daemon-reload"))
 
 
 def _accounts(machine: Machine, files: Files) -> Iterator[Step]:
