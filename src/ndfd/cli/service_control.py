@@ -20,4 +20,7 @@ def control(verb: str, plan: Plan, manager: Manager, machine: Machine, *, as_jso
         carry_out(plan, machine, lambda what, subject: None, lambda: manager.failure(verb))
     else:
         do(verb, plan, manager, machine, as_json=False)
+    # systemd is not told what became of a reload; the daemon says it.
+    if verb == "reload" and (refused := manager.failure(verb)) is not None:
+        raise refused
     print_status(manager.status(), as_json=as_json)

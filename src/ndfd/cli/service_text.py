@@ -88,12 +88,14 @@ def status_lines(status: ServiceStatus) -> Iterator[tuple[str, str]]:
 
 
 def _files(files: tuple[ServiceFile, ...]) -> Iterator[tuple[str, str]]:
-    """Those that are as they should be on one line, each other on one of its own."""
+    """Those that are as they should be on one line, by their number; each other on one of its own."""
     from ndfd.service.plan import Standing
 
     current = [file.path for file in files if file.standing is Standing.CURRENT]
     if current:
-        yield "files", f"{', '.join(current)}  (of this version)"
+        main = next((path for path in current if path.endswith(".service")), current[0])
+        more = f" and {len(current) - 1} more" if len(current) > 1 else ""
+        yield "files", f"{main}{more}, of this version"
     said = {
         Standing.OLDER: "of ndfd {version}, and not as this one would write it",
         Standing.CHANGED: "changed since ndfd {version} wrote it",

@@ -152,7 +152,7 @@ class Launchd(Manager):
     def failure(self, verb: str = "start") -> NdfdError | None:
         """With the last lines of its log."""
         status = self.status()
-        if status.running or status.why is None:
+        if status.running or status.why is None or verb == "reload":
             return None
         lines = self._machine.ask("tail", "-n", "12", self._log()).splitlines()
         return ServiceFailed(f"{self.name} does not run: {status.why}", details=tuple(lines))

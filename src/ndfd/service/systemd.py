@@ -16,7 +16,7 @@ from ndfd.service.plan import Plan, RunCommand, Standing
 from ndfd.service.refusals import refuse_other_users, refuse_unreachable, refuse_without_systemd, user_environment
 from ndfd.service.report import ServiceFile, ServiceStatus
 from ndfd.service.stamp import version_in
-from ndfd.service.systemd_failure import failure, why
+from ndfd.service.systemd_failure import failure, refused_reload, why
 from ndfd.service.systemd_files import (
     TUNE_UNIT,
     Files,
@@ -155,6 +155,8 @@ class Systemd(Manager):
 
     def failure(self, verb: str = "start") -> NdfdError | None:
         """Of the service, or of its sockets, without which it is not started."""
+        if verb == "reload":
+            return refused_reload(self._show(self.name), self._verb(verb))
         units = [self._show(name) for name in (self.name, *self._sockets(), TUNE_UNIT)]
         failed = [unit for unit in units if unit.loaded and why(unit) is not None and not unit.active]
         if not failed:

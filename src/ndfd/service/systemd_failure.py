@@ -67,6 +67,9 @@ _RESULTS |= {
 
 _CLASSES: dict[int, type[NdfdError]] = {EX_CONFIG: ConfigError, EX_TEMPFAIL: WorkerStartFailed}
 
+#: How the daemon's line of status begins then.
+_REFUSED = "Reload refused: "
+
 #: CLD_EXITED, CLD_KILLED and CLD_DUMPED of waitid(2).
 _EXITED, _SIGNALLED = 1, frozenset({2, 3})
 
@@ -86,6 +89,16 @@ def why(unit: Unit) -> tuple[str, str] | None:
     if code in _SIGNALLED and status:
         return f"ended by {_signal_name(status)}", "see the lines below"
     return f"result {result}", "see the lines below"
+
+
+def refused_reload(unit: Unit, reload: str) -> NdfdError | None:
+    """The error of a daemon that runs on with its old configuration; None when it took the new one."""
+    said = unit["StatusText"]
+    if not said.startswith(_REFUSED):
+        return None
+    reason = said.removeprefix(_REFUSED).partition("; the old configuration")[0]
+    hint = f"the old configuration serves on; run `ndfd config check --service`, mend what it names, then `{reload}`"
+    return ConfigError(f"{unit.name} has refused to reload: {reason}", hint=hint)
 
 
 def failure(unit: Unit, start: str, lines: tuple[str, ...]) -> NdfdError:

@@ -120,7 +120,7 @@ class WindowsServices(Manager):
 
     def failure(self, verb: str = "start") -> NdfdError | None:
         """With the last events."""
-        if self._state() == _RUNNING:
+        if self._state() == _RUNNING or verb == "reload":
             return None
         lines = self._machine.ask(*self.logs(Logs(lines=5))).splitlines()
         why = self._why(self._query()) or "see its events"
