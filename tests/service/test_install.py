@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from ndfd.errors import NotSupported, ServiceError, ServiceFailed, ServiceFileChanged, UsageError
 from ndfd.service.manager import Install, Uninstall
+from ndfd.service.packaged import systemd_files
 from ndfd.service.plan import Standing
 from tests.service.scene import COMMAND, Scene
 
@@ -162,13 +164,39 @@ def test_without_systemd_sysusers_the_user_is_made_by_useradd(scene: Scene) -> N
     ]
 
 
-def test_an_instance_is_enabled_and_started_beside_the_others(scene: Scene) -> None:
-    template = scene.machine.path("/etc/systemd/system")
-    template.mkdir(parents=True)
+def test_an_instance_is_enabled_and_started_beside_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--instance"):
         scene.manager(instance="../x")
+    packaged = systemd_files(user=False)
+    units = {name: text for name, text in packaged.units.items() if "@" not in name}
+    more = dataclasses.replace(packaged, units={**units, "ndfd@.service": units["ndfd.service"]})
+    monkeypatch.setattr("ndfd.service.systemd_files.systemd_files", lambda *, user: more)
+    scene.install()
+    scene.calls()
     scene.install(instance="fast")
-    assert "ndfd@fast.service" in scene.calls()[-1]
+    assert scene.calls() == ["systemctl enable ndfd@fast.service", "systemctl start ndfd@fast.service"]
+    with pytest.raises(UsageError, match="--purge"):
+        scene.manager(instance="fast").uninstall(Uninstall(purge=True))
+    (scene.folder / "instances").write_text("ndfd@fast.service loaded active running Something\n")
+    scene.do(scene.manager(instance="fast").uninstall(Uninstall()))
+    assert scene.calls() == ["systemctl stop ndfd@fast.service", "systemctl disable ndfd@fast.service"]
+    assert scene.unit("ndfd@.service").exists()
+    # With the last of the files, every instance goes.
+    scene.install(instance="fast")
+    scene.calls()
+    scene.do(scene.manager().uninstall(Uninstall()))
+    assert scene.calls()[0] == "systemctl stop ndfd@fast.service ndfd.socket ndfd.service"
+    assert not scene.unit("ndfd@.service").exists()
+
+
+def test_an_instance_of_what_has_no_template_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    packaged = systemd_files(user=False)
+    units = {name: text for name, text in packaged.units.items() if "@" not in name}
+    monkeypatch.setattr(
+        "ndfd.service.systemd_files.systemd_files", lambda *, user: dataclasses.replace(packaged, units=units)
+    )
+    with pytest.raises(NotSupported, match=r"ndfd@\.service"):
+        scene.manager(instance="fast").install(Install(COMMAND))
 
 
 def test_uninstall_stops_disables_and_removes_and_leaves_state(scene: Scene) -> None:

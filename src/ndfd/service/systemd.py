@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from ndfd import platform
-from ndfd.errors import NdfdError, ServiceFailed, UsageError
+from ndfd.errors import NdfdError, NotSupported, ServiceFailed, UsageError
 from ndfd.service.machine import Machine
 from ndfd.service.manager import Install, Logs, Manager, Uninstall
 from ndfd.service.packaged import PACKAGED_COMMAND, check_command, installed_command
@@ -61,6 +61,8 @@ class Systemd(Manager):
         files = None if self._is_a_packages() else self._files(command, wish.systemd)
         if files is not None and not wish.tuning and not (Places.of_machine(self._machine).units / TUNE_UNIT).exists():
             files = files.without_tuning()
+        if files is not None and not files.text(self._named_file(self.name)):
+            raise NotSupported(f"this ndfd came without {self._named_file(self.name)}", hint="leave --instance out")
         names = self._names(files, tuning=wish.tuning)
         refuse_masked(self._machine, names)
         if files is not None:

@@ -26,6 +26,7 @@ from ndfd.service.report import ServiceStatus
 
 _NAME = "ndfd"
 #: `sc.exe queryex`: a number is the same in every language of Windows, its name beside it is not.
+#: The kind of service above it has two digits.
 _STATE = re.compile(r"^\s+\w+\s+: (\d)\s+(\w+)\s*$", re.MULTILINE)
 _PID = re.compile(r"^\s+PID\s+: (\d+)", re.MULTILINE)
 _EXIT = re.compile(r"^\s+WIN32_EXIT_CODE\s+: (\d+)", re.MULTILINE)
@@ -105,14 +106,14 @@ class WindowsServices(Manager):
     def status(self) -> ServiceStatus:
         """From `sc.exe queryex`."""
         said = self._query()
-        state, pid = _STATE.findall(said)[1:2], _PID.search(said)
+        state, pid = _STATE.search(said), _PID.search(said)
         return ServiceStatus(
             manager="scm",
             user=False,
             name=self.name,
             installed=bool(said),
             running=self._state() == _RUNNING,
-            state=state[0][1].lower() if state else "not installed",
+            state=state[2].lower() if state is not None else "not installed",
             pid=int(pid[1]) or None if pid is not None else None,
             why=self._why(said),
             logs="ndfd service logs",
@@ -167,9 +168,8 @@ class WindowsServices(Manager):
         return self._machine.ask("sc.exe", "queryex", self.name)
 
     def _state(self) -> str:
-        """The second line of a number and a name: the first is the kind of service."""
-        found = _STATE.findall(self._query())
-        return found[1][0] if len(found) > 1 else ""
+        found = _STATE.search(self._query())
+        return found[1] if found is not None else ""
 
     def _why(self, said: str) -> str | None:
         code, of_service = _EXIT.search(said), _SERVICE_EXIT.search(said)
