@@ -97,7 +97,7 @@ def test_only_root_may_and_the_way_out_is_named(tmp_path: Path) -> None:
 def test_each_way_to_fail_has_its_words_and_its_error(
     properties: dict[str, str], error: type[NdfdError], said: str
 ) -> None:
-    found = failure(unit(**properties), "ndfd service start", ("a line",))
+    found = failure(unit(**properties), {"start": "ndfd service start", "check": "ndfd config check"}, ("a line",))
     assert type(found) is error
     with pytest.raises(error, match=said):
         raise found

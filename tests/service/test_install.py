@@ -164,28 +164,30 @@ def test_without_systemd_sysusers_the_user_is_made_by_useradd(scene: Scene) -> N
     ]
 
 
-def test_an_instance_is_enabled_and_started_beside_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_instance_is_enabled_and_started_beside_the_others(scene: Scene) -> None:
     with pytest.raises(UsageError, match="--instance"):
         scene.manager(instance="../x")
-    packaged = systemd_files(user=False)
-    units = {name: text for name, text in packaged.units.items() if "@" not in name}
-    more = dataclasses.replace(packaged, units={**units, "ndfd@.service": units["ndfd.service"]})
-    monkeypatch.setattr("ndfd.service.systemd_files.systemd_files", lambda *, user: more)
     scene.install()
     scene.calls()
     scene.install(instance="fast")
-    assert scene.calls() == ["systemctl enable ndfd@fast.service", "systemctl start ndfd@fast.service"]
-    with pytest.raises(UsageError, match="--purge"):
-        scene.manager(instance="fast").uninstall(Uninstall(purge=True))
-    (scene.folder / "instances").write_text("ndfd@fast.service loaded active running Something\n")
-    scene.do(scene.manager(instance="fast").uninstall(Uninstall()))
-    assert scene.calls() == ["systemctl stop ndfd@fast.service", "systemctl disable ndfd@fast.service"]
+    both = "ndfd@fast.socket ndfd@fast.service"
+    assert scene.calls() == [f"systemctl enable {both}", f"systemctl start {both}"]
+    lines = (f"ndfd@fast.{kind} loaded active running Something\n" for kind in ("socket", "service"))
+    (scene.folder / "instances").write_text("".join(lines))
+    state = scene.machine.path("/var/lib/ndfd-fast")
+    for folder in (state, scene.machine.path("/var/lib/ndfd"), scene.machine.path("/run/ndfd-fast")):
+        folder.mkdir(parents=True)
+    scene.do(scene.manager(instance="fast").uninstall(Uninstall(purge=True)))
+    assert scene.calls() == [f"systemctl stop {both}", f"systemctl disable {both}"]
+    assert not state.exists()
+    assert not scene.machine.path("/run/ndfd-fast").exists()
+    assert scene.machine.path("/var/lib/ndfd").exists()
     assert scene.unit("ndfd@.service").exists()
     # With the last of the files, every instance goes.
     scene.install(instance="fast")
     scene.calls()
     scene.do(scene.manager().uninstall(Uninstall()))
-    assert scene.calls()[0] == "systemctl stop ndfd@fast.service ndfd.socket ndfd.service"
+    assert scene.calls()[0] == f"systemctl stop {both} ndfd.socket ndfd.service"
     assert not scene.unit("ndfd@.service").exists()
 
 

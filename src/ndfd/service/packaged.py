@@ -36,8 +36,8 @@ def systemd_files(*, user: bool) -> SystemdFiles:
     folder = system / "user" if user else system
     units = {name: text for name, text in _texts(folder, "*").items() if name.endswith(_UNITS)}
     drop_ins = tuple(
-        (path.parents[1].name, path.parent.name.removesuffix(".d"), path.read_text(encoding="utf-8"))
-        for path in sorted(folder.glob("*-*/*.d/*.conf"))
+        (path.relative_to(system).parts[0], path.parent.name.removesuffix(".d"), path.read_text(encoding="utf-8"))
+        for path in sorted(system.glob("*-*/user/*.d/*.conf" if user else "*-*/*.d/*.conf"))
     )
     if user:
         return SystemdFiles(units, {}, {}, drop_ins)

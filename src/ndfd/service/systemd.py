@@ -21,6 +21,7 @@ from ndfd.service.systemd_files import (
     TUNE_UNIT,
     Files,
     Places,
+    folder_name,
     of_a_package,
     refuse_changed,
     refuse_masked,
@@ -35,7 +36,7 @@ _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 #: Lines of its log that say why it does not run.
 _LINES = 12
 #: What else it leaves on the machine, beside the folders of state and configuration.
-_LOGS, _CACHE = "/var/log/ndfd", "/var/cache/ndfd"
+_LOGS, _CACHE = Path("/var/log"), Path("/var/cache")
 _PRIVILEGED = frozenset({"install", "uninstall", "start", "stop", "restart", "reload"})
 
 
@@ -83,10 +84,8 @@ class Systemd(Manager):
             return Plan(tuple(removals(packaged)))
         self._refuse("uninstall")
         if self._instance is not None:
-            if wish.purge:
-                raise UsageError("--purge removes what all instances have: leave --instance out")
             units = tuple(self._show(name) for name in self._names(None, tuning=False))
-            return removal(Installed(self._machine, self._systemctl, None, units, ()), wish)
+            return removal(Installed(self._machine, self._systemctl, None, units, self.left_by_purge()), wish)
         files = None if self._is_a_packages() else self._files(self._command(Install()), None)
         if files is not None and not wish.force:
             refuse_changed(files)
@@ -95,14 +94,19 @@ class Systemd(Manager):
         return removal(Installed(self._machine, self._systemctl, files, units, self.left_by_purge()), wish)
 
     def left_by_purge(self) -> tuple[Path, ...]:
-        """Of state, tuning's journal, configuration, logs."""
+        """Of state, tuning's journal, configuration, logs; with those of each instance."""
         environment = self._machine.environment
         state = platform.state_dirs(environment, self._machine.home)
         config = platform.config_dirs(environment, self._machine.home)
         if self._user:
             folders = [state.user, config.user]
         else:
-            folders = [state.system, state.system.with_name("ndfd-tune"), config.system, Path(_LOGS), Path(_CACHE)]
+            instances = () if self._instance is not None else self._instances()
+            names = dict.fromkeys(folder_name(name) for name in (self.name, *instances))
+            kinds = (state.system.parent, config.system.parent, _LOGS, _CACHE)
+            folders = [kind / name for name in names for kind in kinds]
+            if self._instance is None:
+                folders.append(state.system.with_name("ndfd-tune"))
         return tuple(path for folder in folders if folder is not None and (path := self._machine.path(folder)).exists())
 
     def start(self) -> Plan:
@@ -144,7 +148,7 @@ class Systemd(Manager):
             pid=main.number("MainPID") or None,
             said=main["StatusText"] if main.loaded else "",
             restarts=main.number("NRestarts") if main.loaded else None,
-            why=f"{found[0]}; {found[1].format(start=self._verb('start'))}"
+            why=f"{found[0]}; {found[1].format_map(self._hint('start'))}"
             if found is not None and not main.active
             else None,
             sockets=listens,
@@ -158,12 +162,12 @@ class Systemd(Manager):
     def failure(self, verb: str = "start") -> NdfdError | None:
         """Of the service, or of its sockets, without which it is not started."""
         if verb == "reload":
-            return refused_reload(self._show(self.name), self._verb(verb))
+            return refused_reload(self._show(self.name), self._hint(verb))
         units = [self._show(name) for name in (self.name, *self._sockets(), TUNE_UNIT)]
         failed = [unit for unit in units if unit.loaded and why(unit) is not None and not unit.active]
         if not failed:
             return None
-        return failure(failed[0], self._verb(verb), self._last_lines(failed[0]))
+        return failure(failed[0], self._hint(verb), self._last_lines(failed[0]))
 
     def logs(self, wish: Logs) -> tuple[str, ...]:
         """journalctl, with what is wanted of it."""
@@ -278,6 +282,12 @@ class Systemd(Manager):
     def _named_file(self, name: str) -> str:
         """The file of a unit: of an instance, that of its template."""
         return name if self._instance is None else name.replace(f"@{self._instance}.", "@.")
+
+    def _hint(self, verb: str) -> dict[str, str]:
+        """The commands that hints name."""
+        where = f" --config-dir /etc/{folder_name(self.name)}" if self._instance is not None else ""
+        service = "" if self._user else " --service"
+        return {"start": self._verb(verb), "check": f"ndfd config check{service}{where}"}
 
     def _verb(self, verb: str) -> str:
         options = f"{' --user' if self._user else ''}{f' --instance {self._instance}' if self._instance else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 
 from ndfd.errors import (
     EX_CONFIG,
@@ -18,7 +19,7 @@ from ndfd.service.systemd_units import Unit
 
 #: Exit statuses of the daemon and of systemd itself (systemd.exec(5), "Process Exit Codes"): meaning, what to do.
 _STATUSES: dict[int, tuple[str, str]] = {
-    EX_CONFIG: ("wrong configuration", "run `ndfd config check --service`, mend what it names, then `{start}`"),
+    EX_CONFIG: ("wrong configuration", "run `{check}`, mend what it names, then `{start}`"),
     EX_UNAVAILABLE: (
         "its sockets cannot be made, another daemon runs there, or this host cannot confine workers",
         "see the lines below and `ndfd doctor`, then `{start}`",
@@ -91,25 +92,28 @@ def why(unit: Unit) -> tuple[str, str] | None:
     return f"result {result}", "see the lines below"
 
 
-def refused_reload(unit: Unit, reload: str) -> NdfdError | None:
-    """The error of a daemon that runs on with its old configuration; None when it took the new one."""
+def refused_reload(unit: Unit, commands: Mapping[str, str]) -> NdfdError | None:
+    """The error of a daemon that runs on with its old configuration; None when it took the new one.
+
+    `commands` are those that are to be run then: "check" the configuration, and "start".
+    """
     said = unit["StatusText"]
     if not said.startswith(_REFUSED):
         return None
     reason = said.removeprefix(_REFUSED).partition("; the old configuration")[0]
-    hint = f"the old configuration serves on; run `ndfd config check --service`, mend what it names, then `{reload}`"
+    hint = f"the old configuration serves on; {_STATUSES[EX_CONFIG][1].format_map(commands)}"
     return ConfigError(f"{unit.name} has refused to reload: {reason}", hint=hint)
 
 
-def failure(unit: Unit, start: str, lines: tuple[str, ...]) -> NdfdError:
-    """The error that says so. `start` is the command that starts it."""
+def failure(unit: Unit, commands: Mapping[str, str], lines: tuple[str, ...]) -> NdfdError:
+    """The error that says so, with these lines of the log; `commands` as of `refused_reload`."""
     found = why(unit)
     if found is None:
         return ServiceFailed(f"{unit.name} is {unit.state}", details=lines)
     meaning, hint = found
     status = unit.number("ExecMainStatus") if unit.number("ExecMainCode") == _EXITED else None
     kind = _CLASSES.get(status or 0, ServiceFailed)
-    return kind(f"{unit.name} does not run: {meaning}", hint=hint.format(start=start), details=lines)
+    return kind(f"{unit.name} does not run: {meaning}", hint=hint.format_map(commands), details=lines)
 
 
 def _signal_name(number: int) -> str:

@@ -142,6 +142,11 @@ def refuse_masked(machine: Machine, names: Iterable[str]) -> None:
                 )
 
 
+def folder_name(unit: str) -> str:
+    """What the folders of a service are called: of ndfd@fast.service and its sockets, ndfd-fast."""
+    return unit.rpartition(".")[0].replace("@", "-")
+
+
 def of_a_package(machine: Machine) -> Path | None:
     """The unit that a package of the distribution installed; None where none did."""
     return next((path for path in map(machine.path, _OF_PACKAGES) if path.is_file()), None)

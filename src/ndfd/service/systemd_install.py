@@ -9,7 +9,7 @@ from pathlib import Path
 from ndfd.service.machine import Machine
 from ndfd.service.manager import Install
 from ndfd.service.plan import Plan, RunCommand, Same, Step, WhenUndone, WriteFile
-from ndfd.service.systemd_files import TUNE_UNIT, Files
+from ndfd.service.systemd_files import TUNE_UNIT, Files, folder_name
 from ndfd.service.systemd_units import Unit
 from ndfd.service.units import folders_of_tmpfiles, users_of_sysusers
 
@@ -35,7 +35,10 @@ def installation(found: Installation, wish: Install) -> Plan:
     writes: list[Step] = []
     written = False
     if found.files is not None:
-        writes = [*_accounts(found.machine, found.files), *(file.step() for file in found.files.units)]
+        writes = [
+            *_accounts(found.machine, found.files, folder_name(found.units[-1].name)),
+            *(file.step() for file in found.files.units),
+        ]
         written = any(isinstance(step, WriteFile) for step in writes)
     steps = [*writes]
     main = found.units[-1]
@@ -60,7 +63,7 @@ def _when_undone(found: Installation, main: Unit) -> Iterator[Step]:
     yield WhenUndone((*found.systemctl, "daemon-reload"))
 
 
-def _accounts(machine: Machine, files: Files) -> Iterator[Step]:
+def _accounts(machine: Machine, files: Files, folder: str) -> Iterator[Step]:
     for file in files.sysusers:
         yield file.step()
         users = users_of_sysusers(file.text)
@@ -68,9 +71,9 @@ def _accounts(machine: Machine, files: Files) -> Iterator[Step]:
         yield from (Same(f"user {name}") for name in users if name not in missing)
         if missing and machine.program("systemd-sysusers") is not None:
             undo = ("userdel", missing[0])
-            yield RunCommand(("systemd-sysusers", str(file.path)), undo, _owned(machine, missing[0]))
+            yield RunCommand(("systemd-sysusers", str(file.path)), undo, _owned(machine, folder))
         else:
-            yield from (step for name in missing for step in _user(machine, name))
+            yield from (step for name in missing for step in _user(machine, name, folder))
     for file in files.tmpfiles:
         step = file.step()
         folders = tuple(machine.path(folder) for folder in folders_of_tmpfiles(file.text))
@@ -79,16 +82,16 @@ def _accounts(machine: Machine, files: Files) -> Iterator[Step]:
             yield RunCommand(("systemd-tmpfiles", "--create", str(file.path)), folders=folders)
 
 
-def _owned(machine: Machine, name: str) -> tuple[Path, ...]:
+def _owned(machine: Machine, folder: str) -> tuple[Path, ...]:
     """The folders that a start makes for the user, and that stay when it fails: there may be work in them."""
-    return tuple(machine.path(f"/var/{kind}/{name}") for kind in ("lib", "log", "cache"))
+    return tuple(machine.path(f"/var/{kind}/{folder}") for kind in ("lib", "log", "cache"))
 
 
-def _user(machine: Machine, name: str) -> Iterator[Step]:
+def _user(machine: Machine, name: str, folder: str) -> Iterator[Step]:
     """Without systemd-sysusers: as it would make it. 9: the group is there already (groupadd(8))."""
     yield RunCommand(("groupadd", "--system", name), fine=frozenset({0, 9}))
     options = ("--system", "--gid", name, "--no-create-home", "--home-dir", f"/var/lib/{name}", "--shell", _LOGIN)
-    yield RunCommand(("useradd", *options, name), ("userdel", name), _owned(machine, name))
+    yield RunCommand(("useradd", *options, name), ("userdel", name), _owned(machine, folder))
 
 
 def _enable(found: Installation) -> Step:

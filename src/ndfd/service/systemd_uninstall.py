@@ -9,7 +9,7 @@ from pathlib import Path
 from ndfd.service.machine import Machine
 from ndfd.service.manager import Uninstall
 from ndfd.service.plan import Plan, RemoveFolder, RunCommand, Standing, Step, WhenUndone
-from ndfd.service.systemd_files import TUNE_UNIT, Files, removals
+from ndfd.service.systemd_files import TUNE_UNIT, Files, folder_name, removals
 from ndfd.service.systemd_units import Unit
 from ndfd.service.units import folders_of_tmpfiles, users_of_sysusers, values
 
@@ -52,8 +52,7 @@ def removal(found: Installed, wish: Uninstall) -> Plan:
         steps.append(RunCommand((*found.systemctl, "daemon-reload")))
         failed = tuple(unit.name for unit in loaded if unit["ActiveState"] == "failed")
         steps += [RunCommand((*found.systemctl, "reset-failed", name), fine=frozenset({0, 1})) for name in failed]
-    if removed and found.files is not None:
-        steps += _run_time_folders(found.machine, found.files)
+    steps += _run_time_folders(found, loaded)
     if wish.purge:
         steps += [RemoveFolder(folder) for folder in found.folders]
         steps += _users(found)
@@ -71,11 +70,13 @@ def _revert_tuning(found: Installed, loaded: tuple[Unit, ...]) -> Iterator[Step]
             yield RunCommand((command, "tune", "revert", "--service"), undo=undo, fine=_REVERTED)
 
 
-def _run_time_folders(machine: Machine, files: Files) -> Iterator[Step]:
-    for file in files.tmpfiles:
-        for folder in folders_of_tmpfiles(file.text):
-            if folder.startswith("/run/") and machine.path(folder).is_dir():
-                yield RemoveFolder(machine.path(folder))
+def _run_time_folders(found: Installed, loaded: tuple[Unit, ...]) -> Iterator[Step]:
+    names = [f"/run/{folder_name(unit.name)}" for unit in loaded if "@" in unit.name]
+    for file in found.files.tmpfiles if found.files is not None else ():
+        names += [folder for folder in folders_of_tmpfiles(file.text) if folder.startswith("/run/")]
+    for name in dict.fromkeys(names):
+        if found.machine.path(name).is_dir():
+            yield RemoveFolder(found.machine.path(name))
 
 
 def _users(found: Installed) -> Iterator[Step]:
