@@ -256,9 +256,17 @@ class Linux(Platform):
         """What the kernel, the process itself and denied calls that were tried say."""
         return linux_attestation.measure(limits)
 
-    def seen_confinement(self, pid: int) -> Seen | None:
-        """/proc/PID/status; some 40 microseconds."""
-        return linux_attestation.seen(pid)
+    def process_status(self, pid: int) -> int | None:
+        """/proc/PID/status."""
+        return linux_attestation.process_status(pid)
+
+    def seen_confinement(self, status_fd: int) -> Seen | None:
+        """Some 40 microseconds."""
+        return linux_attestation.seen(status_fd)
+
+    def resident_bytes_of(self, status_fd: int) -> int:
+        """VmRSS."""
+        return linux_attestation.resident_bytes(status_fd)
 
     def system_call_name(self, number: int) -> str:
         """Of this machine's table."""

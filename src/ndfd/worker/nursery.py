@@ -112,6 +112,24 @@ class _Child(NamedTuple):
     place: int | None
 
 
+class _Gate:
+    """Holds a child up until its parent has closed it, or has ended."""
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe()
+
+    def wait(self) -> None:
+        """In the child, which has it no more then."""
+        os.close(self._write_fd)
+        os.read(self._read_fd, 1)
+        os.close(self._read_fd)
+
+    def close(self) -> None:
+        """In the parent."""
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+
+
 class Nursery:
     """The workers of this zygote, by the descriptors that tell their end."""
 
@@ -157,20 +175,19 @@ class Nursery:
         return True
 
     def _spawn(self, worker: int) -> None:
-        try:
-            ours, theirs = platform.channel_pair(frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
-        except OSError as error:
-            self._refuse(worker, error)
-            return
-        place = self._free_place()
-        with contextlib.closing(ours), contextlib.closing(theirs):
+        with contextlib.ExitStack() as ends:
             try:
+                ours, theirs = platform.channel_pair(frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
+                ends.callback(ours.close)
+                ends.callback(theirs.close)
+                gate = ends.enter_context(contextlib.closing(_Gate()))
+                place = self._free_place()
                 pid = os.fork()
             except OSError as error:
                 self._refuse(worker, error)
                 return
             if pid == 0:
-                self._be_worker(theirs, () if place is None else self._places[place])
+                self._be_worker(theirs, gate, () if place is None else self._places[place])
             try:
                 pidfd = platform.pidfd(pid)
             except OSError as error:
@@ -180,17 +197,23 @@ class Nursery:
                 return
             self._children[pidfd] = _Child(worker, pid, place)
             self._poll.register(pidfd, select.POLLIN)
-            self._channel.send(frames.encode(frames.Spawned(worker, pid)), (ours.fileno(), pidfd))
+            descriptors = [ours.fileno(), pidfd]
+            # While the worker waits at the gate.
+            if (status_fd := platform.process_status(pid)) is not None:
+                ends.callback(os.close, status_fd)
+                descriptors.append(status_fd)
+            self._channel.send(frames.encode(frames.Spawned(worker, pid)), descriptors)
 
     def _free_place(self) -> int | None:
         """The first of those that the fewest workers have."""
         taken = [child.place for child in self._children.values()]
         return min(range(len(self._places)), key=taken.count, default=None)
 
-    def _be_worker(self, channel: platform.Channel, place: Place) -> NoReturn:
+    def _be_worker(self, channel: platform.Channel, gate: _Gate, place: Place) -> NoReturn:
         """Never returns into the zygote's code, whatever happens."""
         status = EX_SOFTWARE
         try:
+            gate.wait()
             serve.serve(channel, self._engine, self._limits, self._sandbox, place)
             status = os.EX_OK
         except SystemExit as end:
