@@ -31,6 +31,8 @@ from ndfd.platform import (
 from ndfd.platform.base import Peer, Platform, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.linux_service_manager import LinuxServiceManager
+from ndfd.platform.service_manager import ServiceManager
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 
@@ -84,6 +86,12 @@ class Linux(Platform):
         systemd.exec(5), "Environment Variables Set or Propagated by the Service Manager".
         """
         return environment.get("SYSTEMD_EXEC_PID") == str(os.getpid()) and "MANAGERPID" not in environment
+
+    def service_manager(self, environment: Mapping[str, str]) -> ServiceManager:
+        """systemd's protocols: $NOTIFY_SOCKET, $LISTEN_FDS."""
+        if environment.get("NOTIFY_SOCKET") or "LISTEN_PID" in environment:
+            return LinuxServiceManager(environment)
+        return super().service_manager(environment)
 
     def font_roots(self, home: Path | None) -> tuple[Path, ...]:
         """As fontconfig's defaults."""
