@@ -45,7 +45,10 @@ class WorkerProcess:
         confinement: Confinement | None = None,
         tuning: tuple[TuningState, ...] = (),
     ) -> None:
-        """`status_fd` is as `ndfd.platform.process_status`. `confinement` goes into each of its reports, whatever it says itself."""
+        """`status_fd` is as `ndfd.platform.process_status`.
+
+        `confinement` goes into each of its reports, whatever it says itself.
+        """
         self.pid = pid
         self.tuning = tuning
         self._memory_bytes = memory_bytes
@@ -83,11 +86,9 @@ class WorkerProcess:
         if self._pidfd < 0:
             return 0
         # Only while the pidfd is held is the number this process's own.
-        return (
-            platform.resident_bytes(self.pid)
-            if self._status_fd is None
-            else platform.resident_bytes_of(self._status_fd)
-        )
+        if self._status_fd is None:
+            return platform.resident_bytes(self.pid)
+        return platform.resident_bytes_of(self._status_fd)
 
     def exited(self, exit_code: int, rss_max_bytes: int) -> None:
         """The zygote reaped it."""
