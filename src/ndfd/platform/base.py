@@ -265,10 +265,11 @@ class Platform:
         """The CPUs that this process may run on, by number."""
         raise self._lacks("a choice of CPUs")
 
-    def run_on_cpus(self, cpus: frozenset[int]) -> None:
+    def run_on_cpus(self, cpus: frozenset[int]) -> bool:
         """From now on this thread, and every process that it starts, runs on these CPUs only.
 
-        `WorkerStartFailed`, which names them, when there are some that it may not run on.
+        False, with nothing changed, when it may not choose at all. `WorkerStartFailed`, which names them, when there
+        are some that it may not run on.
         """
         raise self._lacks("a choice of CPUs")
 

@@ -23,11 +23,19 @@ from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
 from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
+from ndfd.model.topology import format_cpus
 from ndfd.model.tuning import Outcome
 from ndfd.protocol import frames
 from ndfd.worker import serve
 from ndfd.worker.engine import Engine, Prepare
 from ndfd.worker.serve import Place
+
+
+#: What changing the nice value needs.
+_TO_NICE = (
+    "higher needs CAP_SYS_NICE or LimitNICE= of systemd; any but the daemon's, that SystemCallFilter= of systemd lets "
+    "@resources through"
+)
 
 
 def main(prepare: Prepare, arguments: Sequence[str]) -> int:
@@ -40,18 +48,16 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     # with the zygote: what is loaded now is put out of its sight (gc.freeze in Python's documentation).
     gc.disable()
     try:
-        if options.cpus is not None:
-            platform.run_on_cpus(options.cpus)
+        bound = options.cpus is None or platform.run_on_cpus(options.cpus)
         granted = platform.add_nice(options.nice)
         if not granted:
-            sys.stderr.write(
-                "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
-                "LimitNICE= of systemd\n"
-            )
+            sys.stderr.write(f"the daemon may not change the priority of its workers, which have its own: {_TO_NICE}\n")
         # Before the namespaces, in which it has fewer rights, and before what the engine takes of memory.
         tuning = tuple(platform.process.apply(knob, value, "zygote") for knob, value in options.tune)
         if options.nice:
             tuning = (_niceness(options.nice, granted), *tuning)
+        if options.cpus is not None:
+            tuning = (_bound(options.cpus, bound), *tuning)
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
@@ -91,9 +97,18 @@ def _cpus(text: str) -> frozenset[int]:
 def _niceness(increment: int, granted: bool) -> TuningState:
     """Values end at 19 and -20: what is beyond them is as good as granted."""
     outcome = Outcome.APPLIED if granted else Outcome.DENIED
-    reason = None if granted else "Operation not permitted: it needs CAP_SYS_NICE, or LimitNICE= of systemd"
+    reason = None if granted else f"Operation not permitted: {_TO_NICE}"
     wanted = None if granted else f"{increment:+}"
-    return TuningState("nice", "zygote", outcome, str(os.nice(0)), wanted, reason)
+    now = os.getpriority(os.PRIO_PROCESS, 0)
+    return TuningState("nice", "zygote", outcome, str(now), wanted, reason)
+
+
+def _bound(cpus: frozenset[int], bound: bool) -> TuningState:
+    if bound:
+        return TuningState("cpus", "zygote", Outcome.APPLIED, format_cpus(cpus))
+    now = format_cpus(platform.allowed_cpus())
+    reason = "Operation not permitted: SystemCallFilter= of systemd has to let @resources through"
+    return TuningState("cpus", "zygote", Outcome.DENIED, now, format_cpus(cpus), reason)
 
 
 def _knob(text: str) -> tuple[str, str]:
