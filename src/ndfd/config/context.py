@@ -23,6 +23,15 @@ CONFIG_DIR_VARIABLE = "NDFD_CONFIG_DIR"
 #: started in.
 DEVELOPMENT = "development"
 
+#: Of the service manager, for the process that it started alone: a child would speak in the daemon's name with them.
+_OF_MANAGER = frozenset(
+    {
+        *("NOTIFY_SOCKET", "MAINPID", "FDSTORE"),
+        *("LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"),
+        *("WATCHDOG_PID", "WATCHDOG_USEC"),
+    }
+)
+
 _ENV_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -117,12 +126,20 @@ class Context:
         return tuple(dict.fromkeys(folders))
 
     def child_environment(self) -> dict[str, str]:
-        """For processes of the daemon: nothing of its configuration, and so none of its secrets."""
+        """For processes of the daemon: nothing of its configuration, and so none of its secrets; nor of its manager."""
+        ours = ("NDFD", "NEURALDOCFLOW", "CREDENTIALS_DIRECTORY")
         return {
             name: value
             for name, value in self.environment.items()
-            if name == "NDFD_NATIVE" or not name.upper().startswith(("NDFD", "NEURALDOCFLOW", "CREDENTIALS_DIRECTORY"))
+            if name == "NDFD_NATIVE" or not (name in _OF_MANAGER or name.upper().startswith(ours))
         }
+
+
+def disown_manager() -> None:
+    """Takes from this process's environment what its service manager told it, after it was read: as the manager's own
+    library does, so that no child takes itself for the service."""
+    for name in _OF_MANAGER:
+        os.environ.pop(name, None)
 
 
 def _env(environment: Mapping[str, str]) -> str | None:

@@ -71,6 +71,10 @@ class RuntimeSettings(_Group):
         '50000 by itself. "auto" leaves it.',
         Effect.NEW_WORKERS,
     )
+    drain_timeout: Annotated[float, kinds.Duration(0.0, 86400.0)] = _key(
+        30.0,
+        "Time that what runs gets to its end after SIGTERM. The service manager is asked to wait as long.",
+    )
     lock_memory: Annotated[bool, kinds.Flag()] = _key(
         False,
         "Keep the daemon's own memory out of swap, so that it answers, and ends what has to end, while the machine has "
@@ -202,14 +206,14 @@ class NetworkSettings(_Group):
 
     socket_dir: Annotated[Path | Literal["auto"], kinds.FilePath(words=("auto",))] = _key(
         "auto",
-        "Folder of the daemon's sockets and lock. \"auto\": /run/ndfd for root, ndfd in the user's runtime folder "
-        "($XDG_RUNTIME_DIR) otherwise.",
+        'Folder of the daemon\'s sockets and lock. "auto": where the service manager listens for it; else /run/ndfd '
+        "for root, ndfd in the user's runtime folder ($XDG_RUNTIME_DIR) otherwise.",
         Effect.RESTART,
     )
     socket_mode: Annotated[int, kinds.Mode()] = _key(
         0o660,
         "Permission bits of the sockets. The default lets the daemon's user and group in; what each user may do is "
-        "decided by the user's identity, not by these bits.",
+        "decided by the user's identity, not by these bits. Sockets of the service manager have those of its unit.",
     )
     bind_address: Annotated[Address | Literal["off"], kinds.BindAddress()] = _key(
         "off",

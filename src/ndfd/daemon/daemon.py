@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
@@ -15,44 +13,41 @@ from pathlib import Path
 from ndfd import __version__
 from ndfd.config.context import Context
 from ndfd.config.load import Loaded, load
-from ndfd.config.places import HTTP_SOCKET, VARLINK_SOCKET, default_socket_dir
+from ndfd.config.places import HTTP_SOCKET, VARLINK_SOCKET
 from ndfd.config.plan import planned, reloaded
-from ndfd.daemon.crash_reports import CRASHES_FILE, CrashReports
-from ndfd.daemon.durable_jobs import DurableJobs, open_store
+from ndfd.daemon.crash_reports import CrashReports
+from ndfd.daemon.durable_jobs import DurableJobs
 from ndfd.daemon.file_watch import FileWatch
 from ndfd.daemon.generations import Parts, Preparation
+from ndfd.daemon.handed_over import HandedOver
+from ndfd.daemon.kept_listener import KeptListener
 from ndfd.daemon.known_hardware import KnownHardware
-from ndfd.daemon.launch import OnReady
+from ndfd.daemon.manager_reports import Figures, ManagerReports
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor
 from ndfd.daemon.process_tuning import OwnTuning
 from ndfd.daemon.reload_requests import ReloadRequests
 from ndfd.daemon.running_pool import RunningPool
 from ndfd.daemon.runtime_dir import RuntimeDir
-from ndfd.daemon.stopping import StopRequest, Urgency
 from ndfd.errors import NdfdError
 from ndfd.model.configuration import Change, Configuration, Effect, ReloadReport
 from ndfd.model.crash import CrashReport
 from ndfd.model.measures import ordered
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.model.status import DaemonStatus, EngineStatus
+from ndfd.platform import ServiceManager
 from ndfd.protocol.varlink_interfaces import INTERFACES, ServiceInfo
 from ndfd.server.generation import Serving
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor
+from ndfd.server.keeping import Keeper
 from ndfd.server.methods import Daemon as DaemonMethods
 from ndfd.server.varlink_door import VarlinkDoor
-from ndfd.store import Step, Store
+from ndfd.store import Store
 from ndfd.supervisor import Zygote, ZygoteOptions, require
-from ndfd.telemetry.logs import prepare_logs
 from ndfd.telemetry.metrics import Metrics
 
 _log = logging.getLogger(__name__)
-
-#: Seconds that running conversions get after SIGTERM: less than the 90 after which systemd kills (TimeoutStopSec).
-DRAIN_LIMIT_S = 30.0
-#: Of the shell for a program that SIGINT ended.
-_EX_INTERRUPTED = 130
 
 _NO_FONTS = (
     "no font for Chinese, Japanese or Korean is installed: text in such a font that is not embedded is lost. "
@@ -70,13 +65,18 @@ class Daemon:
         runtime_dir: RuntimeDir,
         make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
         store: Store | None = None,
+        reports: ManagerReports | None = None,
+        handed: HandedOver | None = None,
     ) -> None:
-        """`store` is where its jobs are kept; without one it keeps none."""
+        """`store` is where its jobs are kept; without one it keeps none. `reports` go to its manager, if it has one,
+        which has `handed` it what a former daemon left."""
+        self._reports = reports = reports or ManagerReports(ServiceManager())
+        handed = handed or HandedOver()
         self._begun = time.monotonic()
         self._context = context
         self._loaded = loaded
         self._runtime_dir = runtime_dir
-        self._counts = Counts()
+        self._counts = Counts(reports.changed)
         self._metrics = Metrics(self.status)
         self._crashes = CrashReports(runtime_dir.path if store is None else store.folder)
         self._jobs = (
@@ -85,11 +85,24 @@ class Daemon:
         jobs = None if self._jobs is None else self._jobs.service
         self._methods = DaemonMethods(self.status, self, self._crashes.all, KnownHardware().get, jobs=jobs)
         self._serving = Serving()
-        self._varlink = VarlinkDoor(self._serving, ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES))
+        keeps = reports.manager.keeps_descriptors()
+        later = asyncio.get_running_loop().call_later
+        self._keeper = Keeper(reports.manager.store if keeps else None, handed.connections, later)
+        info = ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES)
+        self._varlink = VarlinkDoor(self._serving, info, keeper=self._keeper)
         app = make_app(self._serving, self._metrics.render, __version__)
-        self._http = HttpDoor(app, self._serving)
+        self._http = HttpDoor(app, self._serving, keeper=self._keeper)
+        self._kept_listener = KeptListener(reports.manager, handed.network)
         self._preparation = Preparation(
-            context, self._methods, self._serving, app, self._metrics, self._counts, self._crashed, make_zygote
+            context,
+            self._methods,
+            self._serving,
+            app,
+            self._metrics,
+            self._counts,
+            self._crashed,
+            make_zygote,
+            self._kept_listener,
         )
         #: Of the generation that serves; None before the start.
         self._parts: Parts | None = None
@@ -144,8 +157,10 @@ class Daemon:
         loop = asyncio.get_running_loop()
         threads = self._loaded.settings.runtime.thread_pool_size
         loop.set_default_executor(concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="ndfd"))
+        self._reports.open(self._figures, self._stuck)
         try:
-            parts = await self._preparation.prepare(self._loaded, None)
+            with self._reports.starting_workers():
+                parts = await self._preparation.prepare(self._loaded, None)
             await self._use(parts)
             if self._jobs is not None:
                 await self._jobs.start(parts.jobs)
@@ -156,12 +171,17 @@ class Daemon:
             await self.stop(0.0)
             raise
         self._spawn(self._requests.serve())
+        self._reports.ready()
 
     async def stop(self, grace_s: float) -> None:
         """Takes nothing new, gives what runs `grace_s` seconds, then ends it; returns when every worker has ended."""
-        self._methods.occupancy.closed = True
+        self._reports.stopping(grace_s)
         # The files first: who finds no socket starts or waits for another daemon instead of being refused by this one.
         self._runtime_dir.remove_sockets()
+        self._varlink.pause()
+        self._http.pause()
+        # Whoever has come before is refused only where no other daemon would take the request up.
+        self._methods.occupancy.closed = not self._keeper.keeps
         await self._watch.stop()
         # Reloads under way are undone; what former generations still have is ended below, with the rest.
         for task in self._tasks:
@@ -171,9 +191,32 @@ class Daemon:
         if self._jobs is not None:
             stops.append(self._jobs.stop_running(grace_s))
         await asyncio.gather(self._varlink.stop(grace_s), self._http.stop(grace_s), *stops)
+        self._methods.occupancy.closed = True
         await asyncio.gather(*(pool.pool.stop() for pool in self._pools))
         if self._jobs is not None:
             await self._jobs.close()
+        self._reports.close()
+
+    @property
+    def drain_s(self) -> float:
+        """Seconds that what runs gets when it stops in order."""
+        return self._loaded.settings.runtime.drain_timeout
+
+    def _figures(self) -> Figures:
+        loads = [pool.load() for pool in self._pools]
+        return Figures(
+            workers=sum(load.workers for load in loads),
+            converting=sum(load.converting for load in loads),
+            queued=sum(load.queued for load in loads),
+            succeeded=self._counts.succeeded,
+            failed=self._counts.failed,
+            jobs=0 if self._jobs is None else self._jobs.live(),
+            warnings=tuple(load.trouble for load in loads if load.trouble is not None),
+        )
+
+    def _stuck(self) -> str | None:
+        parts = (*(pool.stuck for pool in self._pools), *(() if self._jobs is None else (self._jobs.stuck,)))
+        return next((reason for stuck in parts if (reason := stuck()) is not None), None)
 
     def _current_pools(self) -> MeasuredPools:
         assert self._parts is not None
@@ -206,31 +249,41 @@ class Daemon:
         The error says why it cannot be used; everything is then as it was.
         """
         async with self._reloading:
-            assert self._parts is not None
-            former = self._parts
-            try:
-                loaded = await asyncio.to_thread(load, self._context)
-                changes = planned(former.loaded, loaded)
-                loaded = reloaded(former.loaded, loaded)
-                if dry_run:
-                    await self._preparation.judge(loaded)
-                    # A new zygote would measure the same host.
-                    for pool in former.swarm.pools.values():
-                        if pool.sandbox is not None:
-                            require(pool.sandbox, loaded.settings.sandbox.allow)
-                    return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
-                parts = await self._preparation.prepare(loaded, former)
-            except Exception as error:
-                if not dry_run:
-                    self._metrics.reloaded(successful=False)
-                    details = error.details if isinstance(error, NdfdError) else ()
-                    said = {"reasons": details or (str(error),), "generation": former.generation.number}
-                    _log.error("the configuration is refused, the old one serves on", extra=said)
-                raise
-            await self._use(parts)
-            self._metrics.reloaded(successful=True)
-            _log_reload(parts, changes)
-            return ReloadReport(parts.generation.number, loaded.hash, changes, loaded.warnings)
+            if dry_run:
+                return await self._rehearse()
+            with self._reports.reloading():
+                return await self._reload()
+
+    async def _rehearse(self) -> ReloadReport:
+        former, loaded, changes = await self._read_anew()
+        await self._preparation.judge(loaded)
+        # A new zygote would measure the same host.
+        for pool in former.swarm.pools.values():
+            if pool.sandbox is not None:
+                require(pool.sandbox, loaded.settings.sandbox.allow)
+        return ReloadReport(former.generation.number, loaded.hash, changes, loaded.warnings)
+
+    async def _reload(self) -> ReloadReport:
+        try:
+            former, loaded, changes = await self._read_anew()
+            parts = await self._preparation.prepare(loaded, former)
+        except Exception as error:
+            self._metrics.reloaded(successful=False)
+            details = error.details if isinstance(error, NdfdError) else ()
+            said = {"reasons": details or (str(error),), "generation": self._serving.current.number}
+            _log.error("the configuration is refused, the old one serves on", extra=said)
+            raise
+        await self._use(parts)
+        self._metrics.reloaded(successful=True)
+        _log_reload(parts, changes)
+        return ReloadReport(parts.generation.number, loaded.hash, changes, loaded.warnings)
+
+    async def _read_anew(self) -> tuple[Parts, Loaded, tuple[Change, ...]]:
+        """What serves, what the configuration says now, and what of it is other."""
+        assert self._parts is not None
+        former = self._parts
+        loaded = await asyncio.to_thread(load, self._context)
+        return former, reloaded(former.loaded, loaded), planned(former.loaded, loaded)
 
     async def _reload_for(self, reason: str) -> None:
         _log.info("a reload is asked for", extra={"reason": reason})
@@ -258,7 +311,10 @@ class Daemon:
         self._watch.follow(*self._watched(parts))
         if parts.network is not None and (former is None or parts.network is not former.network):
             self._network_doors.append(parts.network)
+            self._kept_listener.keep(parts.network.listener)
             await parts.network.start()
+        if parts.network is None:
+            self._kept_listener.keep(None)
         if former is not None and former.network is not None and former.network is not parts.network:
             # Before the reload is answered: whoever has the answer finds no door at the former address.
             former.network.accept_no_more()
@@ -291,10 +347,11 @@ def _log_reload(parts: Parts, changes: tuple[Change, ...]) -> None:
     _log.info("the configuration was reloaded", extra=said)
     if restart:
         _log.warning("what needs a restart is as it was", extra={"keys": restart})
-    _log_warnings(parts.loaded)
+    log_warnings(parts.loaded)
 
 
-def _log_warnings(loaded: Loaded) -> None:
+def log_warnings(loaded: Loaded) -> None:
+    """What of the configuration holds, and should be written otherwise."""
     for warning in loaded.warnings:
         _log.warning("the configuration should be mended: %s", warning)
 
@@ -311,71 +368,3 @@ def _font_warning(engine: EngineStatus | None) -> tuple[str, ...]:
     if engine is None or engine.fallback_fonts:
         return ()
     return (_NO_FONTS,)
-
-
-def serve(
-    context: Context,
-    loaded: Loaded,
-    make_zygote: Callable[[ZygoteOptions], Zygote],
-    on_ready: OnReady,
-    owner_fd: int | None,
-    *,
-    private: bool,
-    reached: Callable[[Step], None],
-) -> int:
-    """Serves until it is told to stop; as `ndfd.daemon.launch.run`, which has read the configuration."""
-    prepare_logs(loaded.settings.logging).use()
-    _log_warnings(loaded)
-    folder = loaded.settings.network.socket_dir
-    with RuntimeDir(default_socket_dir() if folder == "auto" else folder) as runtime_dir:
-        store = open_store(loaded.settings, reached)
-        try:
-            asyncio.run(
-                _serve(
-                    lambda: Daemon(context, loaded, runtime_dir, make_zygote, store), runtime_dir, on_ready, owner_fd
-                )
-            )
-        finally:
-            if private:
-                runtime_dir.remove(CRASHES_FILE)
-    return 0
-
-
-async def _serve(
-    make_daemon: Callable[[], Daemon], runtime_dir: RuntimeDir, on_ready: OnReady, owner_fd: int | None
-) -> None:
-    def stop_here() -> None:
-        runtime_dir.remove_sockets()
-        # The zygote and its workers see their channels close and end.
-        os._exit(_EX_INTERRUPTED)
-
-    loop = asyncio.get_running_loop()
-    stop = StopRequest(on_now=stop_here)
-    stop.listen(loop, owner_fd)
-    daemon = make_daemon()
-    # From here on, or a SIGHUP during the start would end the process; it is served after the start.
-    loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
-    if not await _finished(daemon.start(), stop, Urgency.DRAIN):
-        return
-    _log.info("ready", extra={"sockets": daemon.sockets, "pid": os.getpid()})
-    on_ready(daemon.sockets)
-    await stop.wait(Urgency.DRAIN)
-    if not await _finished(daemon.stop(DRAIN_LIMIT_S), stop, Urgency.FAST):
-        await daemon.stop(0.0)
-
-
-async def _finished(work: Coroutine[None, None, None], stop: StopRequest, urgency: Urgency) -> bool:
-    """Whether the work came to its end before a stop of this urgency was asked for; it is cancelled otherwise."""
-    task = asyncio.ensure_future(work)
-    asked = asyncio.ensure_future(stop.wait(urgency))
-    try:
-        await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            await task
-            return True
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        return False
-    finally:
-        asked.cancel()

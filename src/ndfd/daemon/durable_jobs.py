@@ -23,14 +23,19 @@ from ndfd.model.status import JobsStatus
 from ndfd.store import Step, Store, TakenFile
 
 
-def open_store(settings: Settings, reached: Callable[[Step], None]) -> Store | None:
+def open_store(
+    settings: Settings, reached: Callable[[Step], None], opening: Callable[[str], None] = lambda doing: None
+) -> Store | None:
     """The store that the configuration names; None where no jobs are kept. Blocks while it looks at what it holds.
 
-    `StoreError`, `StoreDamaged` or `ConfigError` say why it cannot be used. `reached` is told of each step of a job.
+    `StoreError`, `StoreDamaged` or `ConfigError` say why it cannot be used. `reached` is told of each step of a job,
+    `opening` of what goes on while it blocks.
     """
     if not settings.jobs.enabled:
         return None
-    return Store.open(state_dir(settings.storage), keep_free_bytes=settings.storage.keep_free, reached=reached)
+    return Store.open(
+        state_dir(settings.storage), keep_free_bytes=settings.storage.keep_free, reached=reached, opening=opening
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,14 @@ class DurableJobs:
         if self._started:
             await self._deliveries.stop()
         await self._store.close()
+
+    def live(self) -> int:
+        """Jobs that have not ended."""
+        return self._store.load(0).jobs
+
+    def stuck(self) -> str | None:
+        """Why nothing goes on although it should; None while all is well."""
+        return self._store.stuck()
 
     def status(self) -> JobsStatus:
         """How they stand."""

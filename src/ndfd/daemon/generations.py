@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from ndfd.config.context import Context
 from ndfd.config.load import Loaded
 from ndfd.daemon.durable_jobs import JobParts
+from ndfd.daemon.kept_listener import KeptListener
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor, prepare_network_door
 from ndfd.daemon.parts import admin_uids, admission_limits, door_limits, pool_plans
@@ -83,7 +84,8 @@ class Preparation:
         metrics: Metrics,
         counts: Counts,
         on_crash: Callable[[CrashReport], None],
-        make_zygote: Callable[[ZygoteOptions], Zygote] = Zygote,
+        make_zygote: Callable[[ZygoteOptions], Zygote],
+        kept_listener: KeptListener,
     ) -> None:
         self._context = context
         self._daemon = daemon
@@ -93,6 +95,7 @@ class Preparation:
         self._counts = counts
         self._on_crash = on_crash
         self._make_zygote = make_zygote
+        self._kept_listener = kept_listener
         self._worker_numbers = itertools.count(1)
 
     async def judge(self, loaded: Loaded) -> tuple[dict[str, PoolPlan], frozenset[int], JobParts]:
@@ -118,7 +121,11 @@ class Preparation:
         plans, admins, jobs = await self.judge(loaded)
         async with contextlib.AsyncExitStack() as undo:
             network = prepare_network_door(
-                settings.network, self._app, self._serving, None if former is None else former.network
+                settings.network,
+                self._app,
+                self._serving,
+                None if former is None else former.network,
+                self._kept_listener.take_up,
             )
             if network is not None and (former is None or network is not former.network):
                 undo.callback(network.discard)

@@ -6,12 +6,17 @@ Loading the document stack takes the zygote as long as importing the doors takes
 from __future__ import annotations
 
 import contextlib
+import faulthandler
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ndfd.config.context import Context
+from ndfd import platform
+from ndfd.config.context import Context, disown_manager
 from ndfd.config.load import Loaded, load
+from ndfd.daemon.manager_reports import ManagerReports
 from ndfd.daemon.parts import pool_plans
+from ndfd.daemon.waiting_peers import WaitingPeers
 from ndfd.errors import NdfdError
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.supervisor import HeadStart, Zygote, ZygoteOptions
@@ -32,19 +37,43 @@ def run(
 
     `owner_fd` is a pipe whose end stops the daemon. A private daemon lies in a folder that is nobody else's, and
     removes it. `reached` is told of each step of a durable job (`ndfd.store.steps.Step`). Raises the error that kept
-    the daemon from starting.
+    the daemon from starting; a service manager has heard of it then.
     """
+    _trace_aborts()
+    # A private daemon is no service, though the program that keeps it for itself may be one.
+    manager = platform.ServiceManager() if private_dir is not None else platform.service_manager(context.environment)
+    disown_manager()
+    reports = ManagerReports(manager)
     if private_dir is not None:
         context = context.private(private_dir)
-    loaded = load(context)
-    first = _FirstZygote(context, loaded)
     try:
-        # Not at the top: the zygote loads meanwhile.
-        from ndfd.daemon.daemon import serve
+        # First, so that no child inherits any of it.
+        passed = manager.take_passed()
+        with WaitingPeers(passed):
+            loaded = load(context)
+            first = _FirstZygote(context, loaded)
+            try:
+                # Not at the top: the zygote loads meanwhile.
+                from ndfd.daemon.serve import serve
 
-        return serve(context, loaded, first.make, on_ready, owner_fd, private=private_dir is not None, reached=reached)
-    finally:
-        first.discard()
+                private = private_dir is not None
+                serve(
+                    context, loaded, first.make, on_ready, owner_fd, passed, reports, private=private, reached=reached
+                )
+            finally:
+                first.discard()
+    except Exception as error:
+        reports.failed(error)
+        raise
+    reports.stopped()
+    return 0
+
+
+def _trace_aborts() -> None:
+    """SIGABRT, with which a manager ends what its watchdog finds hung, has all threads' stacks written to stderr."""
+    # ValueError, AttributeError: a stderr that is no file, or none.
+    with contextlib.suppress(ValueError, AttributeError, OSError):
+        faulthandler.enable(sys.stderr)
 
 
 class _FirstZygote:

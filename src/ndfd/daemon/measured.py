@@ -17,7 +17,9 @@ from ndfd.telemetry.metrics import Metrics
 class Counts:
     """How conversions ended, over all generations of a daemon."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
+        """`changed` is called when one begins or has ended."""
+        self.changed = changed
         self.succeeded = 0
         self.failed = 0
         #: Of those that succeeded.
@@ -46,6 +48,7 @@ class MeasuredConversions:
     ) -> Converted:
         """As the pool's."""
         begun = time.monotonic()
+        self._counts.changed()
         try:
             result = await self._conversions.convert(
                 document_fd, options, uid=uid, on_page=on_page, background=background
@@ -55,6 +58,8 @@ class MeasuredConversions:
             known = error if isinstance(error, NdfdError) else NdfdError(type(error).__name__)
             self._metrics.failed(options.format, known, time.monotonic() - begun)
             raise
+        finally:
+            self._counts.changed()
         self._counts.succeeded += 1
         self._counts.pages += result.report.pages
         self._metrics.converted(options.format, result.report, time.monotonic() - begun)

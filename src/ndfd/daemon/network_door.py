@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,12 +36,12 @@ class NetworkDoor:
     ) -> None:
         self.identity = identity
         self._door = door
-        self._listener = listener
+        self.listener = listener
         self._tls = tls
 
     async def start(self) -> None:
         """Begins to answer."""
-        await self._door.start(self._listener, self._tls)
+        await self._door.start(self.listener, self._tls)
 
     def accept_no_more(self) -> None:
         """As `HttpDoor.accept_no_more`."""
@@ -52,21 +53,26 @@ class NetworkDoor:
 
     def discard(self) -> None:
         """Puts away one that was never started."""
-        self._listener.close()
+        self.listener.close()
 
     def same_listener(self) -> socket.socket:
         """The same listening socket once more: what waits there to be accepted is accepted by whoever comes first."""
         try:
-            return self._listener.dup()
+            return self.listener.dup()
         except OSError as error:
             raise ConfigError(f"network.bind_address: cannot listen any more: {error.strerror}") from None
 
 
 def prepare_network_door(
-    network: NetworkSettings, app: ASGIApp, serving: Serving, former: NetworkDoor | None
+    network: NetworkSettings,
+    app: ASGIApp,
+    serving: Serving,
+    former: NetworkDoor | None,
+    take_up: Callable[[Address], socket.socket | None] = lambda address: None,
 ) -> NetworkDoor | None:
     """The door that the settings ask for: `former` if it is that, else a new one that listens; None for none.
 
+    `take_up` gives what a former daemon has left listening at an address.
     `ConfigError` names the key that cannot be used.
     """
     if network.bind_address == "off":
@@ -82,6 +88,8 @@ def prepare_network_door(
     address = network.bind_address
     if former is not None and former.identity.address == address:
         listener = former.same_listener()
+    elif (left := take_up(address)) is not None:
+        listener = left
     else:
         try:
             listener = listen_on_network(address.host, address.port)

@@ -23,7 +23,7 @@ from ndfd.model.sandbox import Sandbox
 from ndfd.model.status import EngineStatus
 from ndfd.model.tuning import FINE
 from ndfd.server.occupancy import Held
-from ndfd.supervisor import Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
+from ndfd.supervisor import Load, Pool, PoolLimits, Snapshot, Zygote, ZygoteOptions
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +101,18 @@ class RunningPool:
                 raise type(error)(f"pool {self.name}: {error}", hint=error.hint) from error
             raise
 
+    def load(self) -> Load:
+        """How much is going on, which costs nothing to know."""
+        load = self.pool.load()
+        return dataclasses.replace(load, trouble=self._named(load.trouble))
+
+    def stuck(self) -> str | None:
+        """Why nothing goes on although it should; None while all is well."""
+        return self._named(self.pool.stuck())
+
+    def _named(self, text: str | None) -> str | None:
+        return text if text is None or self.name == DEFAULT_POOL else f"pool {self.name}: {text}"
+
     def snapshot(self) -> Snapshot:
         """The pool at this moment, its workers told by its name and role."""
         snapshot = self.pool.snapshot()
@@ -113,9 +125,7 @@ class RunningPool:
             )
             for worker in snapshot.workers
         )
-        warnings = snapshot.warnings
-        if self.name != DEFAULT_POOL:
-            warnings = tuple(f"pool {self.name}: {warning}" for warning in warnings)
+        warnings = tuple(f"{self._named(warning)}" for warning in snapshot.warnings)
         return dataclasses.replace(snapshot, workers=tuple(workers), warnings=warnings)
 
     async def retire(self, grace_s: float) -> None:

@@ -6,6 +6,8 @@ import fcntl
 import logging
 import os
 import socket
+import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,13 +27,19 @@ _BACKLOG = 1024
 class RuntimeDir:
     """Makes and locks the folder for the length of a `with` block; removes the sockets it made at the end.
 
+    Those that the service manager listens on are its own: neither their files nor their modes are changed.
+
     The lock is flock(2)'s: the kernel gives it back when the daemon dies, however it dies, so a lock file that is left
     means nothing. It is therefore never removed, since a daemon that starts may hold the removed one; only `remove`,
     for a folder that nobody else knows, takes it along.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, passed: Mapping[str, socket.socket] | None = None) -> None:
+        """`passed` are listening sockets of the service manager in this folder, by their names."""
         self.path = path
+        self._passed = dict(passed or {})
+        #: The mode that is asked for, of which the manager's sockets know nothing.
+        self._mode: int | None = None
         self._lock_fd = -1
         self._listeners: list[LocalListener] = []
 
@@ -56,16 +64,25 @@ class RuntimeDir:
         traceback: TracebackType | None,
     ) -> None:
         self.remove_sockets()
+        for sock in self._passed.values():
+            sock.close()
         os.close(self._lock_fd)
 
     def listen(self, name: str, mode: int) -> socket.socket:
-        """A listening Unix socket in the folder, with these permission bits; `SocketError` when it cannot be made."""
+        """A listening Unix socket in the folder: the manager's, or one with these permission bits.
+
+        `SocketError` when it cannot be made.
+        """
+        if name in self._passed:
+            self._check_mode(mode)
+            return self._passed[name].dup()
         listener = platform.listen(self.path / name, mode=mode, backlog=_BACKLOG)
         self._listeners.append(listener)
         return listener.socket
 
     def set_socket_mode(self, mode: int) -> None:
         """Gives the sockets these permission bits; connections that are open stay."""
+        self._check_mode(mode)
         for listener in self._listeners:
             try:
                 listener.path.chmod(mode)
@@ -74,7 +91,10 @@ class RuntimeDir:
                 _log.warning("%s: the mode cannot be changed: %s", listener.path, error.strerror)
 
     def remove_sockets(self) -> None:
-        """Removes the files of the sockets made here, unless something else stands in their place by now."""
+        """Removes the files of the sockets made here, unless something else stands in their place by now.
+
+        Whoever connects to one of the manager's waits for the next daemon.
+        """
         for listener in self._listeners:
             listener.remove_file()
         self._listeners.clear()
@@ -87,6 +107,21 @@ class RuntimeDir:
                 (self.path / name).unlink(missing_ok=True)
             (self.path / _LOCK).unlink()
             self.path.rmdir()
+
+    def _check_mode(self, mode: int) -> None:
+        if mode == self._mode:
+            return
+        self._mode = mode
+        for name in self._passed:
+            with suppress(OSError):
+                actual = stat.S_IMODE((self.path / name).stat().st_mode)
+                if actual != mode:
+                    _log.warning(
+                        "[network] socket_mode has no effect on %s, which the service manager has made with mode %04o: "
+                        "set SocketMode= of its unit",
+                        self.path / name,
+                        actual,
+                    )
 
     def _take_lock(self) -> None:
         try:

@@ -81,6 +81,8 @@ separate_zygote = _host.separate_zygote
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
 seen_confinement = _host.seen_confinement
+process_status = _host.process_status
+resident_bytes_of = _host.resident_bytes_of
 system_call_name = _host.system_call_name
 
 __all__ = [
@@ -124,8 +126,10 @@ __all__ = [
     "pidfd",
     "pressure",
     "process",
+    "process_status",
     "reap",
     "resident_bytes",
+    "resident_bytes_of",
     "run_on_cpus",
     "seal",
     "sealed_memfd",

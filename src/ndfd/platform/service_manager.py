@@ -25,9 +25,11 @@ class ServiceManager:
     present = False
     #: It ends this process when it hears no `watchdog` for so many seconds; None: it does not watch.
     watchdog_s: float | None = None
+    #: What of its start was not as it should be, for the log.
+    warnings: tuple[str, ...] = ()
 
     def take_passed(self) -> tuple[PassedDescriptor, ...]:
-        """What was handed over, once: a second call gives nothing."""
+        """What was handed over, once: a second call gives nothing. `SocketError` when it is not as it was announced."""
         return ()
 
     def ready(self, status: str) -> None:

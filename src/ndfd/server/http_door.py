@@ -27,6 +27,7 @@ from ndfd.server.access import REMOTE
 from ndfd.server.generation import Serving
 from ndfd.server.http_problem import problem_response
 from ndfd.server.http_request import GENERATION_HEADER
+from ndfd.server.keeping import Keeper
 from ndfd.server.occupancy import Held
 
 _log = logging.getLogger(__name__)
@@ -55,7 +56,13 @@ class HttpDoor:
     """Serves from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
 
     def __init__(
-        self, app: ASGIApp, serving: Serving, limits: HttpDoorLimits | None = None, *, remote: bool = False
+        self,
+        app: ASGIApp,
+        serving: Serving,
+        limits: HttpDoorLimits | None = None,
+        *,
+        remote: bool = False,
+        keeper: Keeper | None = None,
     ) -> None:
         """`remote`: its listeners are on the network, where the kernel does not say who calls."""
         self.serving = serving
@@ -103,6 +110,10 @@ class HttpDoor:
         """Closes the listening socket; requests go on, and connections that are open stay until `stop`."""
         if self._server is not None:
             self._server.close()
+
+    def pause(self) -> None:
+        """Accepts no more."""
+        self.accept_no_more()
 
     async def stop(self, grace_s: float) -> None:
         """Accepts no more, lets requests in progress end for `grace_s`, then cancels them and drops what is left."""

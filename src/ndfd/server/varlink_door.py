@@ -14,6 +14,7 @@ from ndfd import platform
 from ndfd.errors import Busy
 from ndfd.protocol.varlink_interfaces import ServiceInfo
 from ndfd.server.generation import Serving
+from ndfd.server.keeping import Keeper
 from ndfd.server.stalling import Lingering
 from ndfd.server.stream import FdStream
 from ndfd.server.varlink_calls import VarlinkCalls
@@ -31,7 +32,7 @@ _OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 class VarlinkDoor:
     """Listens from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
 
-    def __init__(self, serving: Serving, service: ServiceInfo) -> None:
+    def __init__(self, serving: Serving, service: ServiceInfo, keeper: Keeper | None = None) -> None:
         self._serving = serving
         self._calls = VarlinkCalls(service)
         self._lingering = Lingering()
@@ -50,6 +51,10 @@ class VarlinkDoor:
         listener.setblocking(False)
         self._listener = listener
         self._resume()
+
+    def pause(self) -> None:
+        """Accepts no more."""
+        self._close_listener()
 
     async def stop(self, grace_s: float) -> None:
         """Accepts no more, lets calls in progress end for `grace_s`, then cancels them and closes what is left."""

@@ -11,6 +11,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ from ndfd.store.work import Operation, Work
 
 #: Of one transaction, and of the files that are open at once for it.
 AT_ONCE = 128
+#: Seconds in which an operation is done or has failed, however slow the disk: another lock is waited for ten.
+STUCK_S = 120.0
 #: Seconds until it is tried again where a reader held the log open.
 _EMPTY_LOG_AGAIN_S = 1.0
 
@@ -70,7 +73,9 @@ class Commits:
         self._now = now
         self._count = tally
         self._reached = reached
-        self._done = done
+        self._tell = done
+        #: When it was handed in, by the monotonic clock, of each ticket whose operation is not done: the oldest first.
+        self._handed_in: dict[Any, float] = {}
         self._reset_readers = reset_readers
         self._to_stage: _Items = queue.SimpleQueue()
         self._to_commit: _Items = queue.SimpleQueue()
@@ -99,7 +104,15 @@ class Commits:
 
     def hand_in(self, operation: Operation[Any], ticket: Any) -> None:
         """To be done; `ticket` comes back with the outcome."""
+        self._handed_in[ticket] = time.monotonic()
         (self._to_commit if operation.put is None else self._to_stage).put(_Item(operation, ticket))
+
+    def stuck(self) -> str | None:
+        """Why nothing is done although it should be; None while all is well."""
+        oldest = next(iter(self._handed_in.copy().values()), None)
+        if oldest is None or (waited_s := time.monotonic() - oldest) <= STUCK_S:
+            return None
+        return f"the job store in {self._folder} has not written for {waited_s:.0f} s what it was asked to"
 
     def stop(self) -> None:
         """Returns when all that was handed in is done and the database is closed."""
@@ -122,6 +135,11 @@ class Commits:
         """What was to be removed meanwhile is removed with the next batch."""
         with self._pin_lock:
             self._pins -= 1
+
+    def _done(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            del self._handed_in[outcome.ticket]
+        self._tell(outcomes)
 
     # Files
 

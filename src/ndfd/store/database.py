@@ -7,6 +7,7 @@ import errno
 import os
 import re
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from ndfd.errors import NdfdError, StorageFull, StoreDamaged, StoreError
@@ -116,6 +117,15 @@ def rewrite_log(connection: sqlite3.Connection) -> None:
     """
     if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
         raise sqlite3.OperationalError("the log is in use, and cannot be written anew")
+
+
+@contextlib.contextmanager
+def errors_in(where: Path) -> Iterator[None]:
+    """Errors of SQLite and of the system come out of the block as `ours`."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise ours(error, where) from error
 
 
 def ours(error: Exception, where: Path) -> NdfdError:

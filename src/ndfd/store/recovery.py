@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from ndfd.store.clock import Clock
 from ndfd.store.commits import AT_ONCE
 from ndfd.store.database import check, connect
 from ndfd.store.log import has_lost_commits
-from ndfd.store.migrations import migrate
+from ndfd.store.migrations import is_outdated, migrate
 from ndfd.store.queries import QUERIES
 from ndfd.store.rows import JobRow
 from ndfd.store.spool import Spool
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 INTERRUPTIONS_MAX = 10
 #: Of one transaction.
 _TAKEN_BACK_AT_ONCE = 500
+#: Instructions of SQLite's machine between two signs of life: some tens of milliseconds.
+_ALIVE_EVERY = 1_000_000
 
 
 class Meta(NamedTuple):
@@ -55,24 +58,42 @@ class Life:
     taken_back: int
 
 
-def begin_life(database: Path, spool: Spool) -> Life:
+def begin_life(database: Path, spool: Spool, opening: Callable[[str], None] = lambda doing: None) -> Life:
     """Looks at all that there is, brings it to the form of today, and puts it in order.
 
+    `opening` is told what it does, again and again while that goes on.
     `StoreDamaged` when it is not what was written, `StoreError` when a newer ndfd has made it.
     """
+    opening("checking the job store")
     connection = connect(database)
     try:
+        _tell_alive(connection, opening, "checking the job store")
         refuse_lost(connection, database, spool)
         check(connection, database)
         lost_commits = has_lost_commits(connection, database)
+        if is_outdated(connection):
+            _tell_alive(connection, opening, "migrating the job store")
         migrate(connection)
+        _tell_alive(connection, opening, "taking up the jobs that were running")
         meta = begin(connection)
         clock = Clock(meta.last_moment)
         taken_back = take_back(connection, meta.epoch, clock.now())
+        _tell_alive(connection, opening, "looking through the files of the job store")
         sweep(connection, spool, meta.last_moment, lost_commits=lost_commits)
     finally:
         connection.close()
     return Life(meta.epoch, meta.secret, clock, taken_back)
+
+
+def _tell_alive(connection: sqlite3.Connection, opening: Callable[[str], None], doing: str) -> None:
+    """From now on SQLite itself has it told, as it goes on: it is silent where SQLite hangs."""
+    opening(doing)
+
+    def alive() -> int:
+        opening(doing)
+        return 0
+
+    connection.set_progress_handler(alive, _ALIVE_EVERY)
 
 
 def refuse_lost(connection: sqlite3.Connection, path: Path, spool: Spool) -> None:

@@ -15,11 +15,10 @@ from ndfd.errors import Busy, JobCancelled, JobNotFinished, JobUnknown, NdfdErro
 from ndfd.model.conversion import ConversionReport
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobPage, JobQuery, Submission
-from ndfd.platform import storage
 from ndfd.store import reading, recovery
 from ndfd.store.backups import Backups
 from ndfd.store.commits import Commits, Outcome
-from ndfd.store.database import connect, connect_reader, ours
+from ndfd.store.database import connect, connect_reader, errors_in, ours
 from ndfd.store.deliveries import Delivered, DeliveryFailed, DropTaken
 from ndfd.store.files import Files, close_unwanted
 from ndfd.store.folder_owner import make, refuse_others
@@ -50,7 +49,14 @@ class Store:
     Whatever is awaited here is not undone when the one who awaits it is cancelled: it happens, or has happened.
     """
 
-    def __init__(self, folder: Path, lock: FolderLock, keep_free_bytes: int, reached: Callable[[Step], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lock: FolderLock,
+        keep_free_bytes: int,
+        reached: Callable[[Step], None],
+        opening: Callable[[str], None],
+    ) -> None:
         self.folder = folder
         self.reached = reached
         self._lock = lock
@@ -59,7 +65,7 @@ class Store:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: asyncio.Future[None] | None = None
         self._spool = Spool(folder / SPOOL)
-        life = recovery.begin_life(self._database, self._spool)
+        life = recovery.begin_life(self._database, self._spool, opening)
         self._clock = life.clock
         self.epoch = life.epoch
         self._secret = life.secret
@@ -88,9 +94,11 @@ class Store:
         *,
         keep_free_bytes: int = KEEP_FREE_BYTES,
         reached: Callable[[Step], None] = lambda step: None,
+        opening: Callable[[str], None] = lambda doing: None,
     ) -> Store:
         """The store in this folder, which is made where there is none. Blocks while it looks at all that it holds.
 
+        `opening` is told what it does, again and again while that goes on ("checking the job store").
         `StoreError` when it cannot be used: another daemon has it, a newer ndfd made it, the disk refuses;
         `StoreDamaged` when it is not what was written.
         """
@@ -102,7 +110,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"the state folder {folder} cannot be used: {error.strerror}") from error
         try:
-            return cls(folder, lock, keep_free_bytes, reached)
+            return cls(folder, lock, keep_free_bytes, reached, opening)
         except (OSError, sqlite3.Error) as error:
             lock.release()
             raise ours(error, folder) from error
@@ -152,7 +160,7 @@ class Store:
 
         `KeyReused`, `StorageFull`, `DocumentChanged`, `StoreError`. The descriptor stays the caller's.
         """
-        with self._errors():
+        with errors_in(self.folder):
             self._space.take(os.fstat(document_fd).st_size)
         return await self._put(functools.partial(Submit, new, document_fd, self._secret))
 
@@ -273,7 +281,7 @@ class Store:
     def totals(self) -> Totals:
         """What the store holds."""
         tally = self._commits.tally
-        with self._errors():
+        with errors_in(self.folder):
             left = self._space.left()
         return Totals(tally.jobs(), tally.blob_bytes, tally.finished_bytes, tally.load(0).bytes, left)
 
@@ -336,13 +344,13 @@ class Store:
 
     def reader(self) -> sqlite3.Connection:
         """A connection of the caller's own that only reads, for any one thread; it closes it."""
-        with self._errors():
+        with errors_in(self.folder):
             return connect_reader(self._database)
 
     # The threads
 
     async def _put(self, make: Callable[[], Operation[T]]) -> T:
-        with self._errors():
+        with errors_in(self.folder):
             operation = make()
         put = operation.put
         assert put is not None
@@ -353,15 +361,11 @@ class Store:
 
     async def _put_large(self, operation: Operation[T], put: Put) -> T:
         try:
-            await self._files.do(self._stage, put)
+            await self._files.do(put.stage_and_sync, self._spool)
         except BaseException:
             put.close()
             raise
         return await self._perform(operation)
-
-    def _stage(self, put: Put) -> None:
-        storage.sync(put.stage(self._spool).fd)
-        put.synced = True
 
     async def _perform(self, operation: Operation[T]) -> T:
         loop = self._loop
@@ -369,6 +373,10 @@ class Store:
         future: asyncio.Future[T] = loop.create_future()
         self._commits.hand_in(operation, future)
         return await future
+
+    def stuck(self) -> str | None:
+        """Why nothing is written although it should be; None while all is well."""
+        return self._commits.stuck()
 
     def _reset_readers(self) -> None:
         self._reader.reset()
@@ -390,10 +398,3 @@ class Store:
         for outcome in outcomes:
             if outcome.work is not None:
                 self._listeners.tell(outcome.work)
-
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (OSError, sqlite3.Error) as error:
-            raise ours(error, self.folder) from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from ndfd.model.jobs import Job
+from ndfd.platform import storage
 from ndfd.store.queries import QUERIES
 from ndfd.store.rows import JobRow
 from ndfd.store.spool import Spool, Staged
@@ -95,6 +96,11 @@ class Put:
         if self.staged is None:
             self.staged = spool.stage(self._source)
         return self.staged
+
+    def stage_and_sync(self, spool: Spool) -> None:
+        """As `stage`, with its bytes on the disk."""
+        storage.sync(self.stage(spool).fd)
+        self.synced = True
 
     def close(self) -> None:
         """Gives back what it holds."""

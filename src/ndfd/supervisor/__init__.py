@@ -6,12 +6,13 @@ from ndfd.supervisor.conversion import Result
 from ndfd.supervisor.head_start import HeadStart
 from ndfd.supervisor.pool import Pool
 from ndfd.supervisor.sharding import Sharding
-from ndfd.supervisor.snapshot import Snapshot
+from ndfd.supervisor.snapshot import Load, Snapshot
 from ndfd.supervisor.staffing import PoolLimits
 from ndfd.supervisor.zygote import Zygote, ZygoteOptions
 
 __all__ = [
     "HeadStart",
+    "Load",
     "Pool",
     "PoolLimits",
     "Result",

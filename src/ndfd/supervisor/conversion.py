@@ -92,6 +92,13 @@ class Conversion:
         """What its worker is told; `cpu_s` is the CPU time that it may take."""
         return frames.Job(self.number, self.options, max(self.due_at - now, 0.0), cpu_s, self.task.work)
 
+    def require_sendable(self, now: float, cpu_s: float | None) -> None:
+        """`UsageError` when what its worker is told does not fit into a message."""
+        try:
+            frames.encode(self.job(now, cpu_s))
+        except ValueError as error:
+            raise UsageError(f"the options are too long: {error}") from error
+
     def take(self, frame: OfJob, descriptors: tuple[int, ...]) -> bool:
         """Takes a frame of its worker; whether it was the last. `WorkerProtocolError` for what no sound worker sends.
 

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from ndfd import platform
-from ndfd.errors import ConversionTimeout, NdfdError, ShuttingDown, UsageError, WorkerProtocolError, WorkerStartFailed
+from ndfd.errors import ConversionTimeout, NdfdError, ShuttingDown, WorkerProtocolError, WorkerStartFailed
 from ndfd.model.conversion import ConvertOptions, OnPage
 from ndfd.model.crash import CrashReport
 from ndfd.model.status import EngineStatus, WorkerState
 from ndfd.protocol import frames
-from ndfd.supervisor.assignment import assign, may_take
+from ndfd.supervisor import progress
+from ndfd.supervisor.assignment import Assignment, assign, may_take
 from ndfd.supervisor.autoscaler import Autoscaler
 from ndfd.supervisor.blame import blame, crash_report, is_final
 from ndfd.supervisor.breaker import Breaker
@@ -29,7 +30,7 @@ from ndfd.supervisor.conversion import Conversion, OfJob, Result
 from ndfd.supervisor.launcher import Launcher
 from ndfd.supervisor.pooled_worker import PooledWorker
 from ndfd.supervisor.renewal import Renewal
-from ndfd.supervisor.snapshot import Snapshot
+from ndfd.supervisor.snapshot import Load, Snapshot
 from ndfd.supervisor.spawner import Clock, End, Spawner
 from ndfd.supervisor.staffing import PoolLimits, idle_for_work, outlived, spares, surplus, to_retire, worn_out
 from ndfd.supervisor.states import Action, Event
@@ -111,10 +112,7 @@ class Pool:
         assert deadline_s is not None, "a conversion without a deadline"
         self._conversions_made += 1
         conversion = Conversion(self._conversions_made, document_fd, options, uid, on_page, deadline_s, now, task)
-        try:
-            frames.encode(conversion.job(now, self._limits.cpu_s))
-        except ValueError as error:
-            raise UsageError(f"the options are too long: {error}") from error
+        conversion.require_sendable(now, self._limits.cpu_s)
         timer = self._clock.call_later(deadline_s, self._due, conversion)
         self._in_flight += 1
         self._waiting.append(conversion)
@@ -145,6 +143,14 @@ class Pool:
             warnings=() if (says := self._breaker.says()) is None else (says,),
         )
 
+    def load(self) -> Load:
+        """How much is going on, which costs nothing to know."""
+        return progress.load(self._workers.values(), len(self._waiting), self._breaker.says())
+
+    def stuck(self) -> str | None:
+        """Why nothing goes on although it should; None while all is well."""
+        return progress.stuck(self._workers.values(), self._waiting, self._pairs(self._plan()), self._clock.time())
+
     def reconfigure(self, limits: PoolLimits) -> None:
         """`limits` hold from now on; no conversion is lost by it.
 
@@ -156,6 +162,7 @@ class Pool:
         for worker in outlived(self._workers.values(), former, limits):
             self._apply(worker, Event.RETIRED)
         self._rescale()
+        self._dispatch()
 
     async def renew(self) -> int:
         """Replaces every worker that there is, one by one: returns their number when those in their places are ready.
@@ -204,20 +211,25 @@ class Pool:
 
     # The queue
 
-    def _dispatch(self) -> None:
+    def _plan(self) -> Assignment:
         idle = sorted(
             (worker for worker in self._workers.values() if worker.state is WorkerState.IDLE),
             key=lambda worker: worker.since,
         )
         busy = sum(worker.state in (WorkerState.BUSY, WorkerState.DRAINING) for worker in self._workers.values())
-        plan = assign(
+        return assign(
             (conversion.waiting() for conversion in self._waiting),
             (worker.idle() for worker in idle[: idle_for_work(self._limits, self._wanted(), self._workers.values())]),
             coming=self._places() - len(idle) - busy,
             reuse=self._limits.reuse,
         )
-        given = [(self._waiting[position], self._workers[number]) for position, number in plan.give.items()]
-        for conversion, worker in given:
+
+    def _pairs(self, plan: Assignment) -> list[tuple[Conversion, PooledWorker]]:
+        return [(self._waiting[position], self._workers[number]) for position, number in plan.give.items()]
+
+    def _dispatch(self) -> None:
+        plan = self._plan()
+        for conversion, worker in self._pairs(plan):
             self._give(conversion, worker)
         # While the circuit is open nobody would come in its place.
         for number in plan.replace if self._breaker.is_closed else ():
@@ -238,10 +250,7 @@ class Pool:
             self._apply(worker, Event.ENGAGED)
 
     def _due(self, conversion: Conversion) -> None:
-        if conversion in self._waiting:
-            conversion.fail(conversion.overdue())
-        else:
-            conversion.fail(conversion.timeout())
+        conversion.fail(conversion.overdue() if conversion in self._waiting else conversion.timeout())
 
     def _withdraw(self, conversion: Conversion, error: BaseException) -> None:
         """Takes a conversion that has failed from wherever it is; a worker that is still at it is killed."""
@@ -272,9 +281,6 @@ class Pool:
         waited_s = self._clock.time() - self._waiting[0].asked_at if self._waiting else 0.0
         self._scaling.decide(self._in_flight, len(self._waiting), waited_s)
         self._fill()
-        self._retire_surplus()
-
-    def _retire_surplus(self) -> None:
         for worker in to_retire(self._workers.values(), self._places()):
             self._apply(worker, Event.RETIRED)
 
@@ -328,7 +334,10 @@ class Pool:
             for fd in descriptors:
                 os.close(fd)
             if isinstance(frame, frames.Violation):
-                self._denied(worker, frame.call)
+                # It ends by itself, if it spoke the truth; that it is being ended, its end tells.
+                assert worker.process is not None
+                worker.denied_call = frame.call
+                worker.process.kill()
             else:
                 self._violated(worker, WorkerProtocolError("it speaks without a job"))
             return
@@ -341,12 +350,6 @@ class Pool:
         else:
             if last:
                 self._answered(worker, frame)
-
-    def _denied(self, worker: PooledWorker, call: int) -> None:
-        """It ends by itself, if it spoke the truth; that it is being ended, its end tells."""
-        assert worker.process is not None
-        worker.denied_call = call
-        worker.process.kill()
 
     def _answered(self, worker: PooledWorker, frame: OfJob) -> None:
         worker.conversion = None

@@ -20,3 +20,17 @@ class Snapshot:
     available: bool
     #: Why no worker can be started, while that is so.
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much is going on in a pool at one moment: what costs nothing to know."""
+
+    #: Workers that take a conversion, now or after the one they have.
+    workers: int
+    #: Conversions that have a worker.
+    converting: int
+    #: Conversions that wait for one.
+    queued: int
+    #: Why no worker can be started, while that is so.
+    trouble: str | None

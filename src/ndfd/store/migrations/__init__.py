@@ -46,6 +46,11 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def is_outdated(connection: sqlite3.Connection) -> bool:
+    """Whether the database has jobs in a form of before: an empty one has none."""
+    return 0 < version(connection) < len(migrations())
+
+
 def migrate(connection: sqlite3.Connection, to: int | None = None) -> int:
     """Takes the database forwards or back to the step `to`, or to the newest; returns where it was.
 
