@@ -149,7 +149,7 @@ class Scene:
         try:
             carry_out(
                 plan,
-                self.machine,
+                manager.machine if manager is not None else self.machine,
                 lambda what, subject: told.append(f"{what} {subject}"),
                 manager.failure if manager is not None else lambda: None,
             )

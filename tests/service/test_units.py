@@ -84,10 +84,12 @@ def test_drop_ins_for_some_versions_go_into_their_sections() -> None:
     assert [is_for("before-253", version) for version in (252, 253)] == [True, False]
     assert [is_for("since-254", version) for version in (253, 254)] == [False, True]
     assert not is_for("examples", 252)
-    text = with_drop_in(UNIT, "[Service]\n# why\nRestartSteps=3\n\n[Unit]\nA=b\n")
+    text = with_drop_in(UNIT, "# for whom\n[Service]\n# why\nRestartSteps=3\n\n[Unit]\nA=b\n")
     lines = text.splitlines()
     assert lines.index("RestartSteps=3") < lines.index("[Install]")
     assert text.endswith("[Unit]\nA=b\n")
+    assert "[]" not in text
+    assert "# for whom" not in text
 
 
 def test_a_process_that_sees_only_what_is_named_sees_where_ndfd_lies() -> None:

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 from ndfd.cli.service_text import do, print_status
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
     from ndfd.service.plan import Plan
 
 
-def control(verb: str, plan: Plan, manager: Manager, machine: Machine, *, as_json: bool) -> None:
+def control(verb: str, plan: Plan, manager: Manager, *, as_json: bool) -> None:
     """Does it, and shows what came of it. Raises why the service does not run, with the last lines of its log."""
     if as_json:
         from ndfd.service.execution import carry_out
 
-        carry_out(plan, machine, lambda what, subject: None, lambda: manager.failure(verb))
+        carry_out(plan, manager.machine, lambda what, subject: None, lambda: manager.failure(verb))
     else:
-        do(verb, plan, manager, machine, as_json=False)
+        do(verb, plan, manager, as_json=False)
     # systemd is not told what became of a reload; the daemon says it.
     if verb == "reload" and (refused := manager.failure(verb)) is not None:
         raise refused

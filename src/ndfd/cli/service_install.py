@@ -11,7 +11,6 @@ from ndfd.cli.service_options import dry_run_option, force_option, json_option, 
 from ndfd.cli.service_text import do, print_status
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 @json_option
 def install(
     manager: Manager,
-    machine: Machine,
     no_enable: bool,
     no_start: bool,
     with_tuning: bool,
@@ -79,6 +77,6 @@ def install(
         package=None if root is None else Path(root).absolute(),
         systemd=systemd_version,
     )
-    do("install", manager.install(wish), manager, machine, as_json=as_json, dry_run=dry_run)
+    do("install", manager.install(wish), manager, as_json=as_json, dry_run=dry_run)
     if not (as_json or dry_run or no_start) and root is None:
         print_status(manager.status(), as_json=False)

@@ -10,7 +10,6 @@ import click
 from ndfd.cli.service_options import service_options
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each line, with all its fields.")
 def logs(
     manager: Manager,
-    machine: Machine,
     follow: bool,
     lines: int | None,
     since: str | None,
@@ -47,4 +45,4 @@ def logs(
 
     command = manager.logs(Logs(follow, lines, since, priority, as_json))
     click.echo(f"run     {shlex.join(command)}", err=True)
-    return machine.pass_through(command)
+    return manager.machine.pass_through(command)

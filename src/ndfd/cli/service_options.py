@@ -37,9 +37,8 @@ def service_options(command: Callable[..., T]) -> Callable[..., T]:
         # 30 ms, which help and completion do not need.
         from ndfd.service.managers import manager_of
 
-        machine = this_machine()
-        manager: Manager = manager_of(machine, user=user, instance=instance)
-        return command(*arguments, manager=manager, machine=machine, **options)
+        manager: Manager = manager_of(this_machine(), user=user, instance=instance)
+        return command(*arguments, manager=manager, **options)
 
     return user_option(instance_option(with_manager))
 

@@ -10,14 +10,13 @@ from ndfd.cli.service_control import control
 from ndfd.cli.service_options import json_option, service_options
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
 @click.command(short_help="Have it take its configuration anew.")
 @service_options
 @json_option
-def reload(manager: Manager, machine: Machine, as_json: bool) -> None:
+def reload(manager: Manager, as_json: bool) -> None:
     """Have the service read its configuration again, and wait until it has. With mistakes in it, the old one serves on:
     see `says`, and `ndfd reload`, which names each change.
 
@@ -27,4 +26,4 @@ def reload(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control("reload", manager.reload(), manager, machine, as_json=as_json)
+    control("reload", manager.reload(), manager, as_json=as_json)

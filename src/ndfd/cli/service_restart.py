@@ -10,14 +10,13 @@ from ndfd.cli.service_control import control
 from ndfd.cli.service_options import json_option, service_options
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
 @click.command(short_help="Restart it.")
 @service_options
 @json_option
-def restart(manager: Manager, machine: Machine, as_json: bool) -> None:
+def restart(manager: Manager, as_json: bool) -> None:
     """Restart the service and wait until it serves. The sockets stay: under systemd, whoever connects or sends a
     request meanwhile waits, and is served by the new process.
 
@@ -27,4 +26,4 @@ def restart(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control("restart", manager.restart(), manager, machine, as_json=as_json)
+    control("restart", manager.restart(), manager, as_json=as_json)

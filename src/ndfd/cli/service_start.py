@@ -10,14 +10,13 @@ from ndfd.cli.service_control import control
 from ndfd.cli.service_options import json_option, service_options
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
 @click.command(short_help="Start it.")
 @service_options
 @json_option
-def start(manager: Manager, machine: Machine, as_json: bool) -> None:
+def start(manager: Manager, as_json: bool) -> None:
     """Start the service, with its sockets, and wait until it serves.
 
     When it does not, the reason is shown: how its process ended, what that means, and the last lines of its log.
@@ -28,4 +27,4 @@ def start(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control("start", manager.start(), manager, machine, as_json=as_json)
+    control("start", manager.start(), manager, as_json=as_json)

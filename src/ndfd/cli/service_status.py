@@ -11,14 +11,13 @@ from ndfd.cli.service_text import print_status
 from ndfd.errors import EX_UNAVAILABLE
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
 @click.command(short_help="Show how it is.")
 @service_options
 @json_option
-def status(manager: Manager, machine: Machine, as_json: bool) -> int:
+def status(manager: Manager, as_json: bool) -> int:
     """Show the service: whether it runs and since when, whether it is enabled, why it ended, its sockets, whether its
     files are those that this version would write. What the daemon itself does is shown by `ndfd status`.
 

@@ -10,14 +10,13 @@ from ndfd.cli.service_control import control
 from ndfd.cli.service_options import json_option, service_options
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
 @click.command(short_help="Stop it.")
 @service_options
 @json_option
-def stop(manager: Manager, machine: Machine, as_json: bool) -> None:
+def stop(manager: Manager, as_json: bool) -> None:
     """Stop the service and its sockets, and wait for its end. Conversions that run are let end first, for 30 s at most.
 
     It is started again with the machine, unless it is disabled; durable jobs that wait go on then.
@@ -28,4 +27,4 @@ def stop(manager: Manager, machine: Machine, as_json: bool) -> None:
 
     Exit status: see `ndfd service --help`.
     """
-    control("stop", manager.stop(), manager, machine, as_json=as_json)
+    control("stop", manager.stop(), manager, as_json=as_json)

@@ -13,7 +13,6 @@ from ndfd.cli.status import duration
 from ndfd.model.printable import printable
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
     from ndfd.service.plan import Plan
     from ndfd.service.report import ServiceFile, ServiceStatus
@@ -26,7 +25,7 @@ def show_step(what: str, subject: str) -> None:
     click.echo(f"{what:<{_WIDTH}}{printable(subject)}")
 
 
-def do(action: str, plan: Plan, manager: Manager, machine: Machine, *, as_json: bool, dry_run: bool = False) -> None:
+def do(action: str, plan: Plan, manager: Manager, *, as_json: bool, dry_run: bool = False) -> None:
     """Shows and carries out a plan, or only shows it, then its notes. With `as_json` nothing but one object is said."""
     from ndfd.service.execution import carry_out
     from ndfd.service.plan import words
@@ -46,7 +45,7 @@ def do(action: str, plan: Plan, manager: Manager, machine: Machine, *, as_json: 
         from ndfd.cli.endings import end_on_signals
 
         end_on_signals()
-        carry_out(plan, machine, tell, lambda: manager.failure(action))
+        carry_out(plan, manager.machine, tell, lambda: manager.failure(action))
     if as_json:
         print_json({"action": action, "dry_run": dry_run, "steps": said, "notes": plan.notes})
     else:

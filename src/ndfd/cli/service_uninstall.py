@@ -13,7 +13,6 @@ from ndfd.cli.service_text import do
 from ndfd.errors import UsageError
 
 if TYPE_CHECKING:
-    from ndfd.service.machine import Machine
     from ndfd.service.manager import Manager
 
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 @json_option
 def uninstall(
     manager: Manager,
-    machine: Machine,
     purge: bool,
     yes: bool,
     root: str | None,
@@ -56,7 +54,7 @@ def uninstall(
         plan = type(plan)((), plan_notes)
     elif purge and not (yes or dry_run):
         _ask(manager.left_by_purge())
-    do("uninstall", plan, manager, machine, as_json=as_json, dry_run=dry_run)
+    do("uninstall", plan, manager, as_json=as_json, dry_run=dry_run)
 
 
 def _ask(folders: tuple[Path, ...]) -> None:

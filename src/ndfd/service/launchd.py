@@ -47,7 +47,7 @@ class Launchd(Manager):
     def __init__(self, machine: Machine, *, user: bool, instance: str | None) -> None:
         """`NotSupported` for an instance."""
         self._no_instances(instance, "launchd")
-        self._machine = machine
+        self.machine = machine
         self._user = user
         self.name = "io.ndfd.agent" if user else "io.ndfd.daemon"
         self._domain = f"gui/{machine.uid}" if user else "system"
@@ -61,12 +61,12 @@ class Launchd(Manager):
             path, text = self._list(wish.package, wish.command or Path(PACKAGED_COMMAND))
             return Plan((self._file(path, text, wish.force),), ("nothing was run",))
         self._refuse("install")
-        path, text = self._list(self._machine.root, wish.command or installed_command())
+        path, text = self._list(self.machine.root, wish.command or installed_command())
         file = self._file(path, text, wish.force)
         loaded = self._loaded()
         steps: list[Step] = [] if self._user else list(self._account())
         owner = None if self._user else (_USER, _USER)
-        steps += [MakeFolder(self._machine.path(str(each)), 0o755, owner) for each in folders(parsed(text))]
+        steps += [MakeFolder(self.machine.path(str(each)), 0o755, owner) for each in folders(parsed(text))]
         steps += self._load(path, file, loaded, wish)
         return Plan(tuple(steps), () if wish.start else ("it is not started: `ndfd service start` does that",))
 
@@ -77,7 +77,7 @@ class Launchd(Manager):
             self._file(path, text, wish.force)
             return Plan((RemoveFile(path),) if path.exists() else ())
         self._refuse("uninstall")
-        path, text = self._list(self._machine.root, Path(PACKAGED_COMMAND))
+        path, text = self._list(self.machine.root, Path(PACKAGED_COMMAND))
         self._file(path, text, wish.force)
         steps: list[Step] = []
         if self._loaded():
@@ -86,7 +86,7 @@ class Launchd(Manager):
             steps.append(RemoveFile(path))
         if wish.purge:
             steps += [RemoveFolder(folder) for folder in self.left_by_purge()]
-            if not self._user and self._machine.ask("dscl", ".", "-read", f"/Users/{_USER}"):
+            if not self._user and self.machine.ask("dscl", ".", "-read", f"/Users/{_USER}"):
                 steps += [RunCommand(("dscl", ".", "-delete", f"/{kind}/{_USER}")) for kind in ("Users", "Groups")]
         kept = () if wish.purge else tuple(map(str, self.left_by_purge()))
         notes = (f"kept: {', '.join(kept)} (`ndfd service uninstall --purge` removes them)",) if kept else ()
@@ -94,12 +94,12 @@ class Launchd(Manager):
 
     def left_by_purge(self) -> tuple[Path, ...]:
         """State, configuration and logs."""
-        config = platform.config_dirs(self._machine.environment, self._machine.home)
-        state = platform.state_dirs(self._machine.environment, self._machine.home)
-        home = self._machine.home
+        config = platform.config_dirs(self.machine.environment, self.machine.home)
+        state = platform.state_dirs(self.machine.environment, self.machine.home)
+        home = self.machine.home
         own = (state.user, config.user, None if home is None else home / "Library/Logs/ndfd")
         found = own if self._user else (state.system, config.system, Path(_LOGS))
-        return tuple(path for each in found if each is not None and (path := self._machine.path(each)).exists())
+        return tuple(path for each in found if each is not None and (path := self.machine.path(each)).exists())
 
     def start(self) -> Plan:
         """Loads it where it is not, then starts it."""
@@ -127,8 +127,8 @@ class Launchd(Manager):
 
     def status(self) -> ServiceStatus:
         """From `launchctl print`, and from the list."""
-        path = self._path(self._machine.root)
-        said = dict(_SAID.findall(self._machine.ask("launchctl", "print", self._target)))
+        path = self._path(self.machine.root)
+        said = dict(_SAID.findall(self.machine.ask("launchctl", "print", self._target)))
         state, ended = said.get("state", "not loaded"), said.get("last exit code", "")
         installed, running = path.exists(), state == "running"
         runs = int(said["runs"]) if said.get("runs", "").isdecimal() else None
@@ -154,7 +154,7 @@ class Launchd(Manager):
         status = self.status()
         if status.running or status.why is None or verb == "reload":
             return None
-        lines = self._machine.ask("tail", "-n", "12", self._log()).splitlines()
+        lines = self.machine.ask("tail", "-n", "12", self._log()).splitlines()
         return ServiceFailed(f"{self.name} does not run: {status.why}", details=tuple(lines))
 
     def logs(self, wish: Logs) -> tuple[str, ...]:
@@ -183,7 +183,7 @@ class Launchd(Manager):
 
     def _account(self) -> Iterator[Step]:
         """A user and a group that nobody can log in as; dscl(1)."""
-        if self._machine.ask("dscl", ".", "-read", f"/Users/{_USER}"):
+        if self.machine.ask("dscl", ".", "-read", f"/Users/{_USER}"):
             yield Same(f"user {_USER}")
             return
         number = str(self._free_id())
@@ -203,7 +203,7 @@ class Launchd(Manager):
 
     def _free_id(self) -> int:
         kinds = (("/Users", "UniqueID"), ("/Groups", "PrimaryGroupID"))
-        said = "\n".join(self._machine.ask("dscl", ".", "-list", *kind) for kind in kinds)
+        said = "\n".join(self.machine.ask("dscl", ".", "-list", *kind) for kind in kinds)
         taken = {line.split()[-1] for line in said.splitlines() if line.split()}
         for number in _IDS:
             if str(number) not in taken:
@@ -212,11 +212,11 @@ class Launchd(Manager):
 
     def _refuse(self, verb: str) -> None:
         if not self._user:
-            refuse_other_users(self._machine, verb)
+            refuse_other_users(self.machine, verb)
 
     def _installed(self, verb: str) -> Path:
         self._refuse(verb)
-        path = self._path(self._machine.root)
+        path = self._path(self.machine.root)
         if not path.exists():
             raise ServiceFailed(f"{self.name} is not installed", hint="`ndfd service install` installs it")
         return path
@@ -224,13 +224,13 @@ class Launchd(Manager):
     def _path(self, root: Path) -> Path:
         if not self._user:
             return root / "Library/LaunchDaemons" / f"{self.name}.plist"
-        if self._machine.home is None:
+        if self.machine.home is None:
             raise NotSupported("this user has no home to install a service into")
-        return root / self._machine.home.relative_to("/") / "Library/LaunchAgents" / f"{self.name}.plist"
+        return root / self.machine.home.relative_to("/") / "Library/LaunchAgents" / f"{self.name}.plist"
 
     def _list(self, root: Path, command: Path) -> tuple[Path, str]:
         text = launchd_plist(f"{self.name}.plist")
-        return self._path(root), rendered(text, command, self._machine.home if self._user else None)
+        return self._path(root), rendered(text, command, self.machine.home if self._user else None)
 
     def _file(self, path: Path, text: str, force: bool) -> Step:
         try:
@@ -242,15 +242,15 @@ class Launchd(Manager):
         return Same(str(path)) if stands is Standing.CURRENT else WriteFile(path, stamped(text))
 
     def _standing(self, path: Path) -> ServiceFile:
-        _, text = self._list(self._machine.root, installed_command())
+        _, text = self._list(self.machine.root, installed_command())
         return ServiceFile(str(path), standing(path, stamped(text)), version_in(path))
 
     def _loaded(self) -> bool:
-        return bool(self._machine.ask("launchctl", "print", self._target))
+        return bool(self.machine.ask("launchctl", "print", self._target))
 
     def _bootstrap(self, path: Path) -> tuple[str, ...]:
         return ("launchctl", "bootstrap", self._domain, str(path))
 
     def _log(self) -> str:
-        home = self._machine.home
+        home = self.machine.home
         return str(home / "Library/Logs/ndfd/ndfd.log") if self._user and home is not None else f"{_LOGS}/ndfd.log"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ndfd.errors import NdfdError, NotSupported
+from ndfd.service.machine import Machine
 from ndfd.service.plan import Plan
 from ndfd.service.report import ServiceStatus
 
@@ -56,6 +57,9 @@ class Manager(ABC):
     Every method may raise `NotSupported` for what this system lacks, `NotPermitted` for what this user may not do, and
     `ServiceError`. None changes anything: what is to be done comes back as a plan.
     """
+
+    #: On which a plan is carried out: its environment is one in which the manager is reached.
+    machine: Machine
 
     @abstractmethod
     def install(self, wish: Install) -> Plan:

@@ -47,7 +47,7 @@ class Systemd(Manager):
         """`UsageError` for an instance that no unit can be named by."""
         if instance is not None and not _INSTANCE.fullmatch(instance):
             raise UsageError(f"--instance {instance}: a name of letters, digits, - and _ is needed")
-        self._machine = machine
+        self.machine = machine
         self._user = user
         self._instance = instance
         self._systemctl = ("systemctl", "--user") if user else ("systemctl",)
@@ -60,18 +60,18 @@ class Systemd(Manager):
         self._refuse("install")
         command = self._command(wish)
         files = None if self._is_a_packages() else self._files(command, wish.systemd)
-        if files is not None and not wish.tuning and not (Places.of_machine(self._machine).units / TUNE_UNIT).exists():
+        if files is not None and not wish.tuning and not (Places.of_machine(self.machine).units / TUNE_UNIT).exists():
             files = files.without_tuning()
         if files is not None and not files.text(self._named_file(self.name)):
             raise NotSupported(f"this ndfd came without {self._named_file(self.name)}", hint="leave --instance out")
         names = self._names(files, tuning=wish.tuning)
-        refuse_masked(self._machine, names)
+        refuse_masked(self.machine, names)
         if files is not None:
             refuse_unreachable(files.text(self._named_file(self.name)), command)
             if not wish.force:
                 refuse_changed(files)
         units = tuple(self._show(name) for name in names)
-        return installation(Installation(self._machine, self._systemctl, files, units, self._user), wish)
+        return installation(Installation(self.machine, self._systemctl, files, units, self._user), wish)
 
     def uninstall(self, wish: Uninstall) -> Plan:
         """All of it; or of an instance, only that it runs."""
@@ -85,19 +85,19 @@ class Systemd(Manager):
         self._refuse("uninstall")
         if self._instance is not None:
             units = tuple(self._show(name) for name in self._names(None, tuning=False))
-            return removal(Installed(self._machine, self._systemctl, None, units, self.left_by_purge()), wish)
+            return removal(Installed(self.machine, self._systemctl, None, units, self.left_by_purge()), wish)
         files = None if self._is_a_packages() else self._files(self._command(Install()), None)
         if files is not None and not wish.force:
             refuse_changed(files)
         names = (*self._instances(), *self._names(files, tuning=not self._user))
         units = tuple(self._show(name) for name in names)
-        return removal(Installed(self._machine, self._systemctl, files, units, self.left_by_purge()), wish)
+        return removal(Installed(self.machine, self._systemctl, files, units, self.left_by_purge()), wish)
 
     def left_by_purge(self) -> tuple[Path, ...]:
         """Of state, tuning's journal, configuration, logs; with those of each instance."""
-        environment = self._machine.environment
-        state = platform.state_dirs(environment, self._machine.home)
-        config = platform.config_dirs(environment, self._machine.home)
+        environment = self.machine.environment
+        state = platform.state_dirs(environment, self.machine.home)
+        config = platform.config_dirs(environment, self.machine.home)
         if self._user:
             folders = [state.user, config.user]
         else:
@@ -107,7 +107,7 @@ class Systemd(Manager):
             folders = [kind / name for name in names for kind in kinds]
             if self._instance is None:
                 folders.append(state.system.with_name("ndfd-tune"))
-        return tuple(path for folder in folders if folder is not None and (path := self._machine.path(folder)).exists())
+        return tuple(path for folder in folders if folder is not None and (path := self.machine.path(folder)).exists())
 
     def start(self) -> Plan:
         """The sockets and the service; returns when it is ready."""
@@ -182,7 +182,7 @@ class Systemd(Manager):
     def _package(self, wish: Install, root: Path) -> Plan:
         command = wish.command or Path(PACKAGED_COMMAND)
         check_command(command)
-        systemd = this_systemd(self._machine) if wish.systemd is None else wish.systemd
+        systemd = this_systemd(self.machine) if wish.systemd is None else wish.systemd
         files = Files.rendered(Places.of_package(root, user=self._user), command, systemd, user=self._user)
         if not wish.force:
             refuse_changed(files)
@@ -191,7 +191,7 @@ class Systemd(Manager):
     def _control(self, verb: str) -> Plan:
         self._refuse(verb)
         main = self._show(self.name)
-        refuse_masked(self._machine, (self.name, *self._sockets()))
+        refuse_masked(self.machine, (self.name, *self._sockets()))
         if not main.loaded:
             raise ServiceFailed(f"{self.name} is {main.state}", hint=f"`{self._verb('install')}` installs it")
         if verb == "reload" and not main.active:
@@ -204,11 +204,11 @@ class Systemd(Manager):
         return Plan(tuple(steps))
 
     def _refuse(self, verb: str) -> None:
-        refuse_without_systemd(self._machine)
+        refuse_without_systemd(self.machine)
         if self._user:
-            self._machine = dataclasses.replace(self._machine, environment=user_environment(self._machine))
+            self.machine = dataclasses.replace(self.machine, environment=user_environment(self.machine))
         elif verb in _PRIVILEGED:
-            refuse_other_users(self._machine, verb)
+            refuse_other_users(self.machine, verb)
 
     def _command(self, wish: Install) -> Path:
         command = installed_command() if wish.command is None else wish.command
@@ -216,12 +216,12 @@ class Systemd(Manager):
         return command
 
     def _files(self, command: Path, systemd: int | None) -> Files:
-        places = Places.of_user(self._machine) if self._user else Places.of_machine(self._machine)
-        version = this_systemd(self._machine) if systemd is None else systemd
+        places = Places.of_user(self.machine) if self._user else Places.of_machine(self.machine)
+        version = this_systemd(self.machine) if systemd is None else systemd
         return Files.rendered(places, command, version, user=self._user)
 
     def _is_a_packages(self) -> bool:
-        return not self._user and of_a_package(self._machine) is not None
+        return not self._user and of_a_package(self.machine) is not None
 
     def _names(self, files: Files | None, *, tuning: bool) -> tuple[str, ...]:
         """Of the units to enable and start, the service last."""
@@ -236,8 +236,8 @@ class Systemd(Manager):
 
     def _instances(self) -> tuple[str, ...]:
         """Those that run, are enabled or have failed."""
-        said = self._machine.ask(*self._systemctl, "list-units", "--all", "--plain", "--no-legend", "--full", "ndfd@*")
-        wants = Places.of_user(self._machine).units if self._user else Places.of_machine(self._machine).units
+        said = self.machine.ask(*self._systemctl, "list-units", "--all", "--plain", "--no-legend", "--full", "ndfd@*")
+        wants = Places.of_user(self.machine).units if self._user else Places.of_machine(self.machine).units
         found = [line.split()[0] for line in said.splitlines() if line.split()]
         found += [path.name for path in wants.glob("*.wants/ndfd@*")]
         return tuple(sorted(dict.fromkeys(found), key=lambda name: name.endswith(".service")))
@@ -266,15 +266,15 @@ class Systemd(Manager):
         """Of the last run of a unit: its own, and what systemd says of it."""
         invocation, who = unit["InvocationID"], "USER_" if self._user else ""
         if not self._user:
-            self._machine.ask("journalctl", "--sync")
+            self.machine.ask("journalctl", "--sync")
         which = [f"_SYSTEMD_INVOCATION_ID={invocation}", "+", f"{who}INVOCATION_ID={invocation}"]
         if not invocation:
             which = [f"--{'user-unit' if self._user else 'unit'}={unit.name}", "--boot"]
-        said = self._machine.ask("journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={_LINES}", *which)
+        said = self.machine.ask("journalctl", "--no-pager", "--quiet", "--output=cat", f"--lines={_LINES}", *which)
         return tuple(line for line in said.splitlines() if line.strip())
 
     def _show(self, name: str) -> Unit:
-        return shown(self._machine, self._systemctl, name)
+        return shown(self.machine, self._systemctl, name)
 
     def _named(self, stem: str, suffix: str) -> str:
         return f"{stem}{suffix}" if self._instance is None else f"{stem}@{self._instance}{suffix}"

@@ -51,7 +51,7 @@ def with_drop_in(text: str, drop_in: str) -> str:
         if line.startswith("["):
             _insert(lines, section, found)
             section, found = line.strip("[]"), []
-        elif line.strip():
+        elif line.strip() and section:
             found.append(line)
     return "".join(f"{line}\n" for line in lines)
 

@@ -47,7 +47,7 @@ class WindowsServices(Manager):
             raise NotSupported(
                 "Windows has no services of a user", hint="leave --user out, in a prompt of an administrator"
             )
-        self._machine = machine
+        self.machine = machine
         self.name = _NAME
 
     def install(self, wish: Install) -> Plan:
@@ -82,7 +82,7 @@ class WindowsServices(Manager):
 
     def left_by_purge(self) -> tuple[Path, ...]:
         """State, configuration and logs lie in one."""
-        folder = self._machine.path(self._data_dir())
+        folder = self.machine.path(self._data_dir())
         return (folder,) if folder.exists() else ()
 
     def start(self) -> Plan:
@@ -123,7 +123,7 @@ class WindowsServices(Manager):
         """With the last events."""
         if self._state() == _RUNNING or verb == "reload":
             return None
-        lines = self._machine.ask(*self.logs(Logs(lines=5))).splitlines()
+        lines = self.machine.ask(*self.logs(Logs(lines=5))).splitlines()
         why = self._why(self._query()) or "see its events"
         return ServiceFailed(f"the service {self.name} does not run: {why}", details=tuple(lines))
 
@@ -153,7 +153,7 @@ class WindowsServices(Manager):
         first = next(at for at, command in enumerate(others) if event_source_key(self.name) in command)
         steps += [RunCommand(command, undo=source if at == first else None) for at, command in enumerate(others)]
         folders = (definition.data_dir, *definition.writable)
-        steps += [MakeFolder(self._machine.path(folder), 0o700) for folder in folders]
+        steps += [MakeFolder(self.machine.path(folder), 0o700) for folder in folders]
         return [*steps, *(RunCommand(command) for command in folder_commands(definition))]
 
     def _control(self, command: tuple[str, ...], *, starts: bool = False) -> Plan:
@@ -165,7 +165,7 @@ class WindowsServices(Manager):
             raise ServiceFailed(f"the service {self.name} is not installed", hint="`ndfd service install` installs it")
 
     def _query(self) -> str:
-        return self._machine.ask("sc.exe", "queryex", self.name)
+        return self.machine.ask("sc.exe", "queryex", self.name)
 
     def _state(self) -> str:
         found = _STATE.search(self._query())
@@ -180,7 +180,7 @@ class WindowsServices(Manager):
         return f"error {code[1]} of Windows: `net helpmsg {code[1]}` says what it means"
 
     def _data_dir(self) -> PureWindowsPath:
-        return PureWindowsPath(platform.config_dirs(self._machine.environment, None).system)
+        return PureWindowsPath(platform.config_dirs(self.machine.environment, None).system)
 
 
 def _level(priority: str) -> int:
