@@ -319,3 +319,14 @@ def test_a_daemon_that_does_not_start_is_explained_and_the_install_undone(scene:
         scene.install()
     assert "no such user" in failed.value.details
     assert scene.files() == before
+
+
+def test_a_user_whose_state_is_there_by_then_is_kept(scene: Scene) -> None:
+    scene.fail("systemctl start ndfd.socket ndfd.service")
+    plan = scene.manager().install(Install(COMMAND))
+    # As the daemon makes it that is started, and does not become ready.
+    scene.machine.path("/var/lib/ndfd").mkdir(parents=True)
+    with pytest.raises(ServiceError):
+        scene.do(plan)
+    assert (scene.folder / "users" / "ndfd").exists()
+    assert any(line.startswith("keep ") and "/var/lib/ndfd" in line for line in scene.told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -99,3 +100,17 @@ def test_a_refusal_changes_nothing(scene: Scene, place: Path) -> None:
         scene.manager().install(Install(command_in(place, "/bin/sh")))
     assert scene.files() == before
     assert scene.calls() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_only_the_services_user_or_its_group_may_read_is_fine(place: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    command = command_in(place, "/bin/sh")
+    command.chmod(0o500)
+    with pytest.raises(NotSupported, match="may not read"):
+        refuse_unreachable(UNIT, command)
+    os.chown(command, nobody.pw_uid, 0)
+    refuse_unreachable(UNIT, command)
+    command.chmod(0o050)
+    os.chown(command, 0, nobody.pw_gid)
+    refuse_unreachable(UNIT, command)
