@@ -34,6 +34,9 @@ else:
     from ndfd.platform.base_process import Process as _Process
     from ndfd.platform.base_storage import Storage as _Storage
 
+#: What runs services on this system; None where ndfd knows of none. It need not run: a container may be without.
+INIT_SYSTEM: str | None = {"linux": "systemd", "darwin": "launchd", "win32": "scm"}.get(sys.platform)
+
 _host = _Host()
 #: What is asked about files of other programs; `base_files.Files` says what each call promises.
 files = _Files()
@@ -74,7 +77,6 @@ pressure = _host.pressure
 add_nice = _host.add_nice
 user_id = _host.user_id
 host = _host.host
-init_system = _host.init_system
 allocator_environment = _host.allocator_environment
 forget_environment = _host.forget_environment
 separate_zygote = _host.separate_zygote
@@ -86,6 +88,7 @@ resident_bytes_of = _host.resident_bytes_of
 system_call_name = _host.system_call_name
 
 __all__ = [
+    "INIT_SYSTEM",
     "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
@@ -113,7 +116,6 @@ __all__ = [
     "font_roots",
     "forget_environment",
     "host",
-    "init_system",
     "is_sealed",
     "is_system_service",
     "kill",

@@ -117,13 +117,6 @@ class Platform:
         """The manager that started this process, or one that nobody listens to."""
         return ServiceManager()
 
-    def init_system(self) -> str | None:
-        """What runs services on this system: "systemd", "launchd", "scm"; None where ndfd knows of none.
-
-        It need not be running: a Linux container may be without systemd.
-        """
-        return None
-
     def make_socket_dir(self, path: Path) -> None:
         """Makes the folder of the sockets, mode 0700, unless it is there.
 

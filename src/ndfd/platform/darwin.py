@@ -53,10 +53,6 @@ class Darwin(Platform):
         """launchd, process 1, started it. It starts a user's agents as well: those are told `--no-service`."""
         return os.getppid() == 1
 
-    def init_system(self) -> str | None:
-        """launchd."""
-        return "launchd"
-
     def service_manager(self, environment: Mapping[str, str]) -> ServiceManager:
         """launchd, when it started this process: XPC_SERVICE_NAME is the job's label then, or 0 in a terminal."""
         if environment.get("XPC_SERVICE_NAME", "0") == "0":

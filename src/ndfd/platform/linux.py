@@ -80,10 +80,6 @@ class Linux(Platform):
         """posix_fadvise(2); advice only, and of pages that are on the disk already."""
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    def init_system(self) -> str | None:
-        """systemd."""
-        return "systemd"
-
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """$SYSTEMD_EXEC_PID names the process that systemd itself started; $MANAGERPID is set by a user's manager.
 

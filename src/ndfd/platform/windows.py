@@ -31,10 +31,6 @@ class Windows(Platform):
         system = Path(environment.get("PROGRAMDATA") or r"C:\ProgramData", "ndfd", "state")
         return StateDirs(system, Path(user, "ndfd", "state") if user else None)
 
-    def init_system(self) -> str | None:
-        """The Service Control Manager."""
-        return "scm"
-
     def make_socket_dir(self, path: Path) -> None:
         """Refused: there are no folders of sockets."""
         raise self._no_sockets()

@@ -13,7 +13,7 @@ from ndfd.service.windows import WindowsServices
 
 def manager_of(machine: Machine, *, user: bool, instance: str | None) -> Manager:
     """The machine's, or a user's; `NotSupported` where ndfd knows none."""
-    match platform.init_system():
+    match platform.INIT_SYSTEM:
         case "systemd":
             return Systemd(machine, user=user, instance=instance)
         case "launchd":
