@@ -12,6 +12,7 @@ from ndfd.cli.config import config
 from ndfd.cli.endings import exit_status_of, lines_of, one_line
 from ndfd.cli.jobs import jobs
 from ndfd.cli.main import ndfd as group
+from ndfd.cli.service import service
 from ndfd.config.precedence import LAYERS
 from ndfd.errors import EX_DATAERR, ConfigError, DamagedDocument, InputError, NdfdError, NoDocuments
 from tests.cli.conftest import Ndfd
@@ -30,7 +31,7 @@ def test_every_command_explains_itself_on_stdout(ndfd: Ndfd, command: str) -> No
 
 
 def test_the_help_fits_a_terminal_of_eighty_columns(ndfd: Ndfd) -> None:
-    below = [f"{each.name} {name}" for each in (config, jobs) for name in each.commands]
+    below = [f"{each.name} {name}" for each in (config, jobs, service) for name in each.commands]
     for command in ("", *group.commands, *below):
         text = ndfd(*command.split(), "--help").stdout
         # What is shown as it was written may be up to a hundred columns wide.

@@ -81,7 +81,7 @@ ROOT_SCENES = (
     Scene("capset-forged", ("capabilities",), needs_root=True),
     Scene("no-proc", ("proc",), needs_root=True, unseen=True),
     Scene("foreign-proc", ("proc",), needs_root=True, unseen=True),
-    Scene("proc-hides,nobody", ("proc",), needs_root=True, unseen=True),
+    Scene("proc-hides,nobody", needs_root=True),
     Scene("proc-read-only", needs_root=True),
     Scene("memfd-never-executable", needs_root=True),
     Scene("nobody", needs_root=True),

@@ -37,7 +37,8 @@ class EscapeArtists:
         self._channel.send(frames.encode(frames.Spawn(1)))
         frame, descriptors = self._next()
         assert isinstance(frame, frames.Spawned), frame
-        os.close(descriptors[1])
+        for fd in descriptors[1:]:
+            os.close(fd)
         worker = platform.channel_from_descriptor(descriptors[0], frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
         with contextlib.closing(worker):
             answer, call = self._ask(worker, attempt)

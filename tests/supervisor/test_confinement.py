@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,20 +77,32 @@ def test_what_is_missing_in_all_is_not_missed_in_one() -> None:
 
 def test_the_kernel_is_believed_of_a_process_and_not_the_process() -> None:
     """This process is confined by nothing of ours."""
-    with pytest.raises(WorkerStartFailed, match=r"less confined than was measured: .*seccomp"):
-        verified(os.getpid(), Sandbox(no_new_privs=True, seccomp=2, seccomp_filters=100))
+    status_fd = platform.process_status(os.getpid())
+    assert status_fd is not None
+    try:
+        with pytest.raises(WorkerStartFailed, match=r"less confined than was measured: .*seccomp"):
+            verified(os.getpid(), status_fd, Sandbox(no_new_privs=True, seccomp=2, seccomp_filters=100))
+    finally:
+        os.close(status_fd)
 
 
 def test_a_process_that_is_not_there_is_not_taken_for_confined() -> None:
     gone = os.fork()
     if gone == 0:
-        os._exit(0)
+        signal.pause()
+    status_fd = platform.process_status(gone)
+    assert status_fd is not None
+    os.kill(gone, signal.SIGKILL)
     os.waitpid(gone, 0)
-    with pytest.raises(WorkerStartFailed, match="says nothing"):
-        verified(gone, CONFINED)
+    assert platform.process_status(gone) is None
+    assert platform.resident_bytes_of(status_fd) == 0
+    for unknown in (status_fd, None):
+        with pytest.raises(WorkerStartFailed, match="says nothing"):
+            verified(gone, unknown, CONFINED)
+    os.close(status_fd)
     # Where nothing is said of anybody, that is known and allowed, and nothing is claimed.
     unseen = Sandbox(seccomp=None, missing=("proc",))
-    assert verified(gone, unseen) == Confinement(0, 0, 0, ("proc",), verified=False)
+    assert verified(gone, None, unseen) == Confinement(0, 0, 0, ("proc",), verified=False)
 
 
 @pytest.mark.parametrize(

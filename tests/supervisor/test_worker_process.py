@@ -30,7 +30,7 @@ def ended_worker(ear: Ear) -> WorkerProcess:
     theirs.close()
     pidfd = platform.pidfd(pid)
     select.select([pidfd], [], [])
-    return WorkerProcess(pid, ours, pidfd, ear, 0)
+    return WorkerProcess(pid, ours, pidfd, platform.process_status(pid), ear, 0)
 
 
 STORY = [("JobPage", number) for number in range(1, PAGES + 1)]

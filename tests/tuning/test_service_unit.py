@@ -11,19 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.systemd_bed import BED, NO_BED, UNITS, SystemdBed, payload
 from tests.tuning.alone import alone_on_this_machine
-from tests.tuning.systemd_bed import UNIT, SystemdBed, payload
-
-_BED = os.environ.get("NDFD_SYSTEMD_BED", "")
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 in_bed = [
-    pytest.mark.skipif(
-        not _BED, reason="NDFD_SYSTEMD_BED names no program that boots a systemd (tests/tuning/systemd_bed.py)"
-    ),
+    pytest.mark.skipif(not BED, reason=NO_BED),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot a systemd and set the kernel's values"),
 ]
+
+UNIT = UNITS / "ndfd-tune.service"
 
 _THP = "/sys/kernel/mm/transparent_hugepage/enabled"
 _SWAPPINESS, _OVERCOMMIT = "/proc/sys/vm/swappiness", "/proc/sys/vm/overcommit_memory"
@@ -71,10 +69,9 @@ with open("{_SAID}", "w") as file:
 
 @pytest.fixture(scope="module")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemdBed]:
-    tar = payload(tmp_path_factory.mktemp("bed") / "payload.tar")
-    with alone_on_this_machine(), SystemdBed(_BED, f"ndfd-tune-{os.getpid()}", tar) as bed:
-        if bed.run("/usr/bin/ndfd", "tune", "--help")[0] != 0:
-            pytest.skip("the Python of the bed is not the one that this ndfd was built for")
+    tar = payload(tmp_path_factory.mktemp("bed") / "payload.tar", {f"/etc/systemd/system/{UNIT.name}": UNIT})
+    # Kernel values are written: what the other backend has read-only.
+    with alone_on_this_machine(), SystemdBed(BED, f"ndfd-tune-{os.getpid()}", tar, backend="v1") as bed:
         # There it is read-only, as in most containers; on a machine of its own it is not.
         assert bed.run("mount", "-o", "remount,rw", "/sys")[0] == 0
         yield bed

@@ -43,7 +43,7 @@ _MEASURES = {
     "seccomp": _Measure("", f"CONFIG_SECCOMP_FILTER, on x86-64 or aarch64; {_CONTAINER}: seccomp"),
     "proc": _Measure(
         "the kernel tells of each worker from outside",
-        "/proc, mounted for this PID namespace and without hidepid (or with this user in its gid)",
+        "/proc, mounted for this PID namespace",
     ),
 }
 

@@ -15,8 +15,8 @@ from ndfd.tuning.process import raised_open_files
 
 GROUP = "host"
 
-#: Descriptors of the daemon itself; of a worker, its channel and its pidfd; of a conversion, its document and result.
-_OF_DAEMON, _OF_WORKER, _OF_CONVERSION = 64, 2, 2
+#: Descriptors of the daemon itself; of a worker: channel, pidfd, status; of a conversion: document and result.
+_OF_DAEMON, _OF_WORKER, _OF_CONVERSION = 64, 3, 2
 #: Processes beside the workers: the daemon with its threads, the zygote, and those that measure.
 _BESIDE_WORKERS = 32
 #: Before the first release of ndfd: a clock that says so was never set.

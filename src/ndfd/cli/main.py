@@ -27,6 +27,7 @@ from ndfd.cli.reload import reload
 from ndfd.cli.renew import renew
 from ndfd.cli.restore import restore
 from ndfd.cli.run import run
+from ndfd.cli.service import service
 from ndfd.cli.status import status
 from ndfd.cli.submit import submit
 from ndfd.cli.tune import tune
@@ -57,6 +58,7 @@ def ndfd(debug: bool) -> None:
       ndfd doctor                                 whether this host is fit for it
       ndfd config check && ndfd reload            it takes its configuration anew
       ndfd tune plan                              what of the system could be made fit for it
+      sudo ndfd service install                   the daemon as a service of the system
 
     \b
     Exit status:
@@ -72,7 +74,7 @@ def ndfd(debug: bool) -> None:
 
 _COMMANDS = (
     *(run, convert, submit, jobs, status, health, crashes, doctor),
-    *(config, reload, renew, backup, restore, tune, errors, completion),
+    *(config, reload, renew, service, backup, restore, tune, errors, completion),
 )
 for command in _COMMANDS:
     ndfd.add_command(command)

@@ -16,6 +16,7 @@ from ndfd.config.context import Context, disown_manager
 from ndfd.config.load import Loaded, load
 from ndfd.daemon.manager_reports import ManagerReports
 from ndfd.daemon.parts import pool_plans
+from ndfd.daemon.waiting_peers import WaitingPeers
 from ndfd.errors import NdfdError
 from ndfd.model.pools import DEFAULT_POOL
 from ndfd.supervisor import HeadStart, Zygote, ZygoteOptions
@@ -48,16 +49,19 @@ def run(
     try:
         # First, so that no child inherits any of it.
         passed = manager.take_passed()
-        loaded = load(context)
-        first = _FirstZygote(context, loaded)
-        try:
-            # Not at the top: the zygote loads meanwhile.
-            from ndfd.daemon.serve import serve
+        with WaitingPeers(passed):
+            loaded = load(context)
+            first = _FirstZygote(context, loaded)
+            try:
+                # Not at the top: the zygote loads meanwhile.
+                from ndfd.daemon.serve import serve
 
-            private = private_dir is not None
-            serve(context, loaded, first.make, on_ready, owner_fd, passed, reports, private=private, reached=reached)
-        finally:
-            first.discard()
+                private = private_dir is not None
+                serve(
+                    context, loaded, first.make, on_ready, owner_fd, passed, reports, private=private, reached=reached
+                )
+            finally:
+                first.discard()
     except Exception as error:
         reports.failed(error)
         raise

@@ -8,6 +8,7 @@ from ndfd.errors.base import (
     EX_IOERR,
     EX_NOINPUT,
     EX_NOPERM,
+    EX_OSERR,
     EX_PROTOCOL,
     EX_TEMPFAIL,
     EX_UNAVAILABLE,
@@ -209,3 +210,27 @@ class TuningError(NdfdError):
     code = "tuning-journal"
     exit_status = EX_IOERR
     default_hint = "check the file, its folder and the free space, or name another with [tuning] journal"
+
+
+class ServiceError(NdfdError):
+    """The system's service manager refused, or a command on the way to it failed."""
+
+    code = "service-manager"
+    exit_status = EX_OSERR
+    default_hint = "see `ndfd service status`, and what the command said"
+
+
+class ServiceFailed(ServiceError):
+    """The service does not run: its process ended, or did not become ready."""
+
+    code = "service-failed"
+    exit_status = EX_UNAVAILABLE
+    default_hint = "see `ndfd service logs`, mend what it names, then `ndfd service start`"
+
+
+class ServiceFileChanged(ServiceError):
+    """A file of the service is not as ndfd wrote it, or is somebody else's: it was left alone."""
+
+    code = "service-file-changed"
+    exit_status = EX_CANTCREAT
+    default_hint = "put your changes into a drop-in (`systemctl edit ndfd`), or replace the file with --force"

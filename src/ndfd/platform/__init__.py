@@ -42,6 +42,9 @@ else:
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
 
+#: What runs services on this system; None where ndfd knows of none. It need not run: a container may be without.
+INIT_SYSTEM: str | None = {"linux": "systemd", "darwin": "launchd", "win32": "scm"}.get(sys.platform)
+
 _host = _Host()
 #: What is asked about files of other programs; `base_files.Files` says what each call promises.
 files = _Files()
@@ -88,9 +91,12 @@ separate_zygote = _host.separate_zygote
 confine_worker = _host.confine_worker
 measure_confinement = _host.measure_confinement
 seen_confinement = _host.seen_confinement
+process_status = _host.process_status
+resident_bytes_of = _host.resident_bytes_of
 system_call_name = _host.system_call_name
 
 __all__ = [
+    "INIT_SYSTEM",
     "WORKER_CHANNEL_FD",
     "Channel",
     "ConfigDirs",
@@ -132,8 +138,10 @@ __all__ = [
     "pidfd",
     "pressure",
     "process",
+    "process_status",
     "reap",
     "resident_bytes",
+    "resident_bytes_of",
     "run_on_cpus",
     "seal",
     "sealed_memfd",

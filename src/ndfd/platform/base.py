@@ -265,10 +265,11 @@ class Platform:
         """The CPUs that this process may run on, by number."""
         raise self._lacks("a choice of CPUs")
 
-    def run_on_cpus(self, cpus: frozenset[int]) -> None:
+    def run_on_cpus(self, cpus: frozenset[int]) -> bool:
         """From now on this thread, and every process that it starts, runs on these CPUs only.
 
-        `WorkerStartFailed`, which names them, when there are some that it may not run on.
+        False, with nothing changed, when it may not choose at all. `WorkerStartFailed`, which names them, when there
+        are some that it may not run on.
         """
         raise self._lacks("a choice of CPUs")
 
@@ -347,9 +348,21 @@ class Platform:
         """
         raise self._lacks("confinement for workers")
 
-    def seen_confinement(self, pid: int) -> Seen | None:
-        """The kernel's word on a process, which the process cannot forge; None where it cannot be had."""
+    def process_status(self, pid: int) -> int | None:
+        """A descriptor by which the kernel tells of a process for as long as it lives; None where it cannot be had.
+
+        It is asked for before the process confines itself: one that nobody may trace is hidden where /proc hides what
+        is others', but not from who has opened it before.
+        """
         return None
+
+    def seen_confinement(self, status_fd: int) -> Seen | None:
+        """The kernel's word on a process, which the process cannot forge; None when it has ended."""
+        return None
+
+    def resident_bytes_of(self, status_fd: int) -> int:
+        """Resident set of the process; 0 when it has ended."""
+        raise self._lacks("the memory of another process")
 
     def system_call_name(self, number: int) -> str:
         """Of the system call with this number, for messages."""

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.platform.base import Peer, Platform, WorkerLimits
+from ndfd.platform.darwin_service import LaunchdManager
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.service_manager import ServiceManager
 
 # sys/un.h
 _SOL_LOCAL = 0
@@ -30,9 +32,12 @@ class Darwin(Platform):
     name = "macOS"
 
     def socket_dirs(self, environment: Mapping[str, str]) -> SocketDirs:
-        """/var/run/ndfd; and ndfd-UID in $TMPDIR, which is a folder of the user's own there."""
+        """run in ndfd's Application Support folder; and ndfd-UID in $TMPDIR, which is a folder of the user's own there.
+
+        Not /var/run: macOS empties it at each start, and launchd makes no folder for a socket of a job.
+        """
         user = Path(environment.get("TMPDIR") or "/tmp", f"ndfd-{os.geteuid()}")  # noqa: S108
-        return SocketDirs(Path("/var/run/ndfd"), user)
+        return SocketDirs(Path("/Library/Application Support/ndfd/run"), user)
 
     def config_dirs(self, environment: Mapping[str, str], home: Path | None) -> ConfigDirs:
         """ndfd in the Application Support folders of the machine and of the user."""
@@ -47,6 +52,12 @@ class Darwin(Platform):
     def is_system_service(self, environment: Mapping[str, str]) -> bool:
         """launchd, process 1, started it. It starts a user's agents as well: those are told `--no-service`."""
         return os.getppid() == 1
+
+    def service_manager(self, environment: Mapping[str, str]) -> ServiceManager:
+        """launchd, when it started this process: XPC_SERVICE_NAME is the job's label then, or 0 in a terminal."""
+        if environment.get("XPC_SERVICE_NAME", "0") == "0":
+            return ServiceManager()
+        return LaunchdManager()
 
     def font_roots(self, home: Path | None) -> tuple[Path, ...]:
         """As Font Book names them."""

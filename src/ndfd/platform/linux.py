@@ -184,12 +184,15 @@ class Linux(Platform):
         """sched_getaffinity(2), which is within the cpuset of the control group."""
         return frozenset(os.sched_getaffinity(0))
 
-    def run_on_cpus(self, cpus: frozenset[int]) -> None:
+    def run_on_cpus(self, cpus: frozenset[int]) -> bool:
         """sched_setaffinity(2). It leaves out in silence what is not allowed, so what came of it is looked at."""
         allowed = self.allowed_cpus()
         try:
             os.sched_setaffinity(0, cpus)
             refused = cpus - self.allowed_cpus()
+        except PermissionError:
+            # The kernel always lets a process choose for itself: this is a filter of system calls around it.
+            return allowed == cpus
         except OSError:
             refused = cpus  # EINVAL: none of them is there and allowed.
         if refused:
@@ -197,9 +200,13 @@ class Linux(Platform):
                 f"[swarm] cpus names CPUs that are not there or not allowed: {_listed(refused)}",
                 hint=f"mend [swarm] cpus; allowed are {_listed(allowed)}",
             )
+        return True
 
     def add_nice(self, increment: int) -> bool:
         """nice(2). To take from it needs CAP_SYS_NICE, or room below RLIMIT_NICE (getrlimit(2))."""
+        # A filter of system calls around the daemon may refuse even that.
+        if increment == 0:
+            return True
         try:
             os.nice(increment)
         except PermissionError:
@@ -264,9 +271,17 @@ class Linux(Platform):
         """What the kernel, the process itself and denied calls that were tried say."""
         return linux_attestation.measure(limits)
 
-    def seen_confinement(self, pid: int) -> Seen | None:
-        """/proc/PID/status; some 40 microseconds."""
-        return linux_attestation.seen(pid)
+    def process_status(self, pid: int) -> int | None:
+        """/proc/PID/status."""
+        return linux_attestation.process_status(pid)
+
+    def seen_confinement(self, status_fd: int) -> Seen | None:
+        """Some 40 microseconds."""
+        return linux_attestation.seen(status_fd)
+
+    def resident_bytes_of(self, status_fd: int) -> int:
+        """VmRSS."""
+        return linux_attestation.resident_bytes(status_fd)
 
     def system_call_name(self, number: int) -> str:
         """Of this machine's table."""

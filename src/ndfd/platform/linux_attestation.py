@@ -38,6 +38,8 @@ _RLIMITS = {
 }
 
 _REPORT_MAX_BYTES = 4096
+#: More than /proc/PID/status has, whose longest line lists groups, of which there are 65536 at most.
+_STATUS_MAX_BYTES = 1 << 20
 _CLONE_NEWUSER = 0x10000000
 #: How confinement stops: filters kill or refuse, Landlock and limits refuse. EAFNOSUPPORT: there is no TCP to reach.
 #: Any other error, such as that of a connection nobody answers, shows that the attempt was really made.
@@ -82,19 +84,24 @@ def measure(limits: WorkerLimits) -> Sandbox:
     )
 
 
-def seen(pid: int) -> Seen | None:
-    """/proc/PID/status, which everyone may read; None where it does not tell of this process.
+def process_status(pid: int) -> int | None:
+    """A descriptor on /proc/PID/status; None where it does not tell of this process.
 
-    Where nobody has mounted it; where it hides others' processes (hidepid=2), and a confined one is others'; where it
-    is that of another PID namespace, in which the number means another process.
+    Where nobody has mounted it; where it hides others' processes (hidepid=2), and a confined one is others' already;
+    where it is that of another PID namespace, in which the number means another process. The kernel asks who may see it
+    when it is opened, and not again when it is read.
     """
     try:
         if Path("/proc/self").readlink().name != str(os.getpid()):
             return None
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        return os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
-    said = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def seen(status_fd: int) -> Seen | None:
+    """What it says of confinement; None when the process has ended."""
+    said = _status(status_fd)
     try:
         filters = said.get("Seccomp_filters")
         return Seen(
@@ -108,6 +115,20 @@ def seen(pid: int) -> Seen | None:
         return None
 
 
+def resident_bytes(status_fd: int) -> int:
+    """Resident set; 0 when the process has ended."""
+    # "  4096 kB"
+    return int(_status(status_fd).get("VmRSS", "0").split()[0]) * 1024
+
+
+def _status(fd: int) -> dict[str, str]:
+    try:
+        lines = os.pread(fd, _STATUS_MAX_BYTES, 0).decode("ascii", "replace").splitlines()
+    except ProcessLookupError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 def _in_force(limits: WorkerLimits) -> Sandbox:
     pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours, theirs = (Channel(end, _REPORT_MAX_BYTES, 0) for end in pair)
@@ -115,17 +136,23 @@ def _in_force(limits: WorkerLimits) -> Sandbox:
     def report() -> None:
         # Or the child would hold the end whose closing tells it to go.
         ours.close()
+        # Until the parent has opened what tells of this process.
+        theirs.receive()
         _report(theirs, limits)
 
     with contextlib.closing(ours):
         with contextlib.closing(theirs):
             pid = _fork(report)
+        status_fd = process_status(pid)
         try:
+            ours.send(b"go on")
             message = ours.receive()
-            by_kernel = seen(pid)
+            by_kernel = None if status_fd is None else seen(status_fd)
         finally:
             ours.close()
             exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if status_fd is not None:
+                os.close(status_fd)
     if message is None:
         raise WorkerStartFailed(f"a process that confines itself as a worker does ended with status {exit_code}")
     return _judged(msgspec.msgpack.decode(message.data, type=Sandbox), by_kernel)

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from typing import Any
 
 from ndfd.platform.base import WorkerLimits
+from ndfd.platform.windows_job import EXTENDED_LIMITS, LIMIT_KILL_ON_CLOSE, ExtendedLimits
 
-# winnt.h: JOBOBJECT_EXTENDED_LIMIT_INFORMATION and its flags.
-_EXTENDED_LIMITS = 9
-_LIMIT_ACTIVE_PROCESS, _LIMIT_PROCESS_MEMORY = 0x00000008, 0x00000100
-_LIMIT_DIE_ON_FAULT, _LIMIT_KILL_ON_CLOSE = 0x00000400, 0x00002000
+# winnt.h: JOB_OBJECT_LIMIT_…
+_LIMIT_ACTIVE_PROCESS, _LIMIT_PROCESS_MEMORY, _LIMIT_DIE_ON_FAULT = 0x00000008, 0x00000100, 0x00000400
 # JOBOBJECT_BASIC_UI_RESTRICTIONS: handles, clipboards, settings, atoms, desktop, shutdown.
 _UI_RESTRICTIONS, _UI_ALL = 4, 0x000000FF
 # PROCESS_MITIGATION_POLICY and the first flag of each: no memory becomes code, no win32k, no child process.
@@ -28,31 +27,6 @@ _UNTRUSTED = b"S-1-16-0"
 #: What Windows has nothing of that a process could do to itself: each path closed (an AppContainer has to be there when
 #: the process is made), TCP, others' objects as one measure, each call by its number, a word that others can read.
 _NOT_THERE = ("no_new_privs", "dumpable", "landlock", "landlock-tcp", "landlock-scopes", "seccomp", "proc")
-
-
-class _BasicLimits(ctypes.Structure):
-    _fields_ = (
-        ("process_time", ctypes.c_int64),
-        ("job_time", ctypes.c_int64),
-        ("flags", ctypes.c_uint32),
-        ("working_set_min", ctypes.c_size_t),
-        ("working_set_max", ctypes.c_size_t),
-        ("active_processes", ctypes.c_uint32),
-        ("affinity", ctypes.c_size_t),
-        ("priority_class", ctypes.c_uint32),
-        ("scheduling_class", ctypes.c_uint32),
-    )
-
-
-class _ExtendedLimits(ctypes.Structure):
-    _fields_ = (
-        ("basic", _BasicLimits),
-        ("io_counters", ctypes.c_uint64 * 6),
-        ("process_memory", ctypes.c_size_t),
-        ("job_memory", ctypes.c_size_t),
-        ("peak_process_memory", ctypes.c_size_t),
-        ("peak_job_memory", ctypes.c_size_t),
-    )
 
 
 class _LabelledSid(ctypes.Structure):
@@ -78,11 +52,11 @@ def _enter_job(kernel: Any, limits: WorkerLimits) -> None:
     kernel.CreateJobObjectW.restype = ctypes.c_void_p
     kernel.GetCurrentProcess.restype = ctypes.c_void_p
     job = _true(kernel.CreateJobObjectW(None, None))
-    extended = _ExtendedLimits(process_memory=limits.memory_bytes)
-    extended.basic.flags = _LIMIT_ACTIVE_PROCESS | _LIMIT_PROCESS_MEMORY | _LIMIT_DIE_ON_FAULT | _LIMIT_KILL_ON_CLOSE
+    extended = ExtendedLimits(process_memory=limits.memory_bytes)
+    extended.basic.flags = _LIMIT_ACTIVE_PROCESS | _LIMIT_PROCESS_MEMORY | _LIMIT_DIE_ON_FAULT | LIMIT_KILL_ON_CLOSE
     extended.basic.active_processes = 1
     restrictions = ctypes.c_uint32(_UI_ALL)
-    for kind, value in ((_EXTENDED_LIMITS, extended), (_UI_RESTRICTIONS, restrictions)):
+    for kind, value in ((EXTENDED_LIMITS, extended), (_UI_RESTRICTIONS, restrictions)):
         size = ctypes.sizeof(value)
         _true(kernel.SetInformationJobObject(ctypes.c_void_p(job), kind, ctypes.byref(value), size))
     # The handle stays open for the life of the process.

@@ -24,7 +24,7 @@ MAX_FRAME_BYTES = 64 * 1024
 #: Of the reason why a frame is malformed.
 _ERROR_MAX_CHARACTERS = 300
 #: That any frame may bring; `Spawned` brings as many.
-MAX_DESCRIPTORS = 2
+MAX_DESCRIPTORS = 3
 
 
 class ZygoteReady(msgspec.Struct, frozen=True, tag="zygote_ready", omit_defaults=True):
@@ -53,7 +53,11 @@ class Spawn(msgspec.Struct, frozen=True, tag="spawn"):
 
 
 class Spawned(msgspec.Struct, frozen=True, tag="spawned"):
-    """Zygote to supervisor. Descriptors: the supervisor's end of the worker's channel, the worker's pidfd."""
+    """Zygote to supervisor.
+
+    Descriptors: the supervisor's end of the worker's channel, the worker's pidfd, and what the kernel tells of it
+    (`ndfd.platform.process_status`), which is left out where it cannot be had.
+    """
 
     worker: int
     pid: int

@@ -25,14 +25,14 @@ def require(sandbox: Sandbox, allow: Collection[str]) -> None:
     )
 
 
-def verified(pid: int, sandbox: Sandbox) -> Confinement:
+def verified(pid: int, status_fd: int | None, sandbox: Sandbox) -> Confinement:
     """That of one worker, by the kernel's word where it can be had; `WorkerStartFailed` when it has less than others.
 
     To be asked before the worker has seen any document. Confinement is never taken off again, so that the word then
     holds for as long as the process lives; asked later, a process that a document took over in time to confine itself
     in a way of its own would pass.
     """
-    seen = platform.seen_confinement(pid)
+    seen = None if status_fd is None else platform.seen_confinement(status_fd)
     if seen is None:
         if "proc" not in sandbox.missing:
             raise WorkerStartFailed(f"the kernel says nothing of process {pid}, which is to be a worker")

@@ -18,9 +18,10 @@ _decoder = frames.FrameDecoder[frames.FromFreshWorker](frames.FromFreshWorker)
 
 
 class FreshWorker:
-    """Takes the channel and the pidfd over. Calls one of `confined` and `failed`, once, unless it is given up before.
+    """Takes the channel and the descriptors over. Calls one of `confined` and `failed`, once, unless it is given up
+    before.
 
-    After `confined` both are the caller's; after `failed` the process is killed and both are closed.
+    After `confined` all are the caller's; after `failed` the process is killed and all are closed.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class FreshWorker:
         pid: int,
         channel: Channel,
         pidfd: int,
+        status_fd: int | None,
         sandbox: Sandbox,
         confined: Callable[[FreshWorker, Confinement], None],
         failed: Callable[[NdfdError], None],
@@ -35,6 +37,8 @@ class FreshWorker:
         self.pid = pid
         self.channel = channel
         self.pidfd = pidfd
+        #: As `ndfd.platform.process_status`.
+        self.status_fd = status_fd
         #: What came of its own knobs, as it said before it had seen any document.
         self.tuning: tuple[TuningState, ...] = ()
         self._sandbox = sandbox
@@ -53,6 +57,8 @@ class FreshWorker:
         self.channel.close()
         os.close(self.pidfd)
         self.pidfd = -1
+        if self.status_fd is not None:
+            os.close(self.status_fd)
 
     def _readable(self) -> None:
         try:
@@ -83,4 +89,4 @@ class FreshWorker:
             self.tuning = _decoder.decode(message.data).tuning
         except WorkerProtocolError as error:
             raise WorkerStartFailed(f"a new worker did not say that it is confined: {error}") from error
-        return verified(self.pid, self._sandbox)
+        return verified(self.pid, self.status_fd, self._sandbox)

@@ -31,7 +31,7 @@ class WorkerProcess:
     """Three sources tell of one process, in no certain order; `events` hears of them in one: frames, then the end.
 
     The pidfd becomes readable at the process's end, while its last frames may be unread, and its exit code, which only
-    the zygote as its parent can have, is on its way. Takes the channel and the pidfd over.
+    the zygote as its parent can have, is on its way. Takes the channel and the descriptors over.
     """
 
     def __init__(
@@ -39,18 +39,23 @@ class WorkerProcess:
         pid: int,
         channel: Channel,
         pidfd: int,
+        status_fd: int | None,
         events: WorkerEvents,
         memory_bytes: int,
         confinement: Confinement | None = None,
         tuning: tuple[TuningState, ...] = (),
     ) -> None:
-        """`confinement` goes into each of its reports, whatever it says itself."""
+        """`status_fd` is as `ndfd.platform.process_status`.
+
+        `confinement` goes into each of its reports, whatever it says itself.
+        """
         self.pid = pid
         self.tuning = tuning
         self._memory_bytes = memory_bytes
         self._confinement = confinement
         self._channel = channel
         self._pidfd = pidfd
+        self._status_fd = status_fd
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._listening = True
@@ -77,8 +82,13 @@ class WorkerProcess:
             platform.kill(self._pidfd)
 
     def resident_bytes(self) -> int:
-        """Only while the pidfd is held is the number this process's own."""
-        return platform.resident_bytes(self.pid) if self._pidfd >= 0 else 0
+        """0 after its end."""
+        if self._pidfd < 0:
+            return 0
+        # Only while the pidfd is held is the number this process's own.
+        if self._status_fd is None:
+            return platform.resident_bytes(self.pid)
+        return platform.resident_bytes_of(self._status_fd)
 
     def exited(self, exit_code: int, rss_max_bytes: int) -> None:
         """The zygote reaped it."""
@@ -160,4 +170,6 @@ class WorkerProcess:
         self._channel.close()
         os.close(self._pidfd)
         self._pidfd = -1
+        if self._status_fd is not None:
+            os.close(self._status_fd)
         self._events.ended(End(self._exit_code, self._rss_max_bytes, self._memory_bytes))

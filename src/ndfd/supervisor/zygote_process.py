@@ -192,7 +192,7 @@ class ZygoteProcess:
         except WorkerProtocolError:
             message.close_descriptors()
             raise
-        if isinstance(frame, frames.Spawned) and len(message.descriptors) == 2:
+        if isinstance(frame, frames.Spawned) and len(message.descriptors) in (2, 3):
             self._spawned(frame, *message.descriptors)
             return
         message.close_descriptors()
@@ -211,7 +211,7 @@ class ZygoteProcess:
                 if (process := self._workers.pop(worker, None)) is not None:
                     process.exited(exit_code, rss_max_bytes)
             case frames.Spawned():
-                raise WorkerProtocolError("a new worker came without its two descriptors")
+                raise WorkerProtocolError("a new worker came without its descriptors")
 
     def _loaded(self, engine: EngineStatus, sandbox: Sandbox) -> None:
         if self._ready.done():
@@ -224,19 +224,21 @@ class ZygoteProcess:
             self.sandbox = sandbox
             self._ready.set_result(engine)
 
-    def _spawned(self, frame: frames.Spawned, channel_fd: int, pidfd: int) -> None:
+    def _spawned(self, frame: frames.Spawned, channel_fd: int, pidfd: int, status_fd: int | None = None) -> None:
         request = self._requests.get(frame.worker)
         if request is None or request.answer.done() or self.sandbox is None:
             # Whoever asked has gone. The closed channel ends the worker, too; the kill does not wait for that.
             platform.kill(pidfd)
-            os.close(channel_fd)
-            os.close(pidfd)
+            for fd in (channel_fd, pidfd, status_fd):
+                if fd is not None:
+                    os.close(fd)
             return
         channel = platform.channel_from_descriptor(channel_fd, frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
         self._fresh[frame.worker] = FreshWorker(
             frame.pid,
             channel,
             pidfd,
+            status_fd,
             self.sandbox,
             functools.partial(self._confined, frame.worker),
             functools.partial(self._unconfined, frame.worker),
@@ -249,7 +251,14 @@ class ZygoteProcess:
             fresh.give_up()
             return
         process = WorkerProcess(
-            fresh.pid, fresh.channel, fresh.pidfd, request.events, self._options.memory_bytes, confinement, fresh.tuning
+            fresh.pid,
+            fresh.channel,
+            fresh.pidfd,
+            fresh.status_fd,
+            request.events,
+            self._options.memory_bytes,
+            confinement,
+            fresh.tuning,
         )
         self._workers[worker] = process
         request.answer.set_result(process)

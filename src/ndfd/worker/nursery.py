@@ -23,11 +23,19 @@ from ndfd import platform
 from ndfd.errors import EX_SOFTWARE, NdfdError
 from ndfd.model.process_tuning import TuningState
 from ndfd.model.sandbox import Sandbox
+from ndfd.model.topology import format_cpus
 from ndfd.model.tuning import Outcome
 from ndfd.protocol import frames
 from ndfd.worker import serve
 from ndfd.worker.engine import Engine, Prepare
 from ndfd.worker.serve import Place
+
+
+#: What changing the nice value needs.
+_TO_NICE = (
+    "higher needs CAP_SYS_NICE or LimitNICE= of systemd; any but the daemon's, that SystemCallFilter= of systemd lets "
+    "@resources through"
+)
 
 
 def main(prepare: Prepare, arguments: Sequence[str]) -> int:
@@ -41,18 +49,16 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
     # with the zygote: what is loaded now is put out of its sight (gc.freeze in Python's documentation).
     gc.disable()
     try:
-        if options.cpus is not None:
-            platform.run_on_cpus(options.cpus)
+        bound = options.cpus is None or platform.run_on_cpus(options.cpus)
         granted = platform.add_nice(options.nice)
         if not granted:
-            sys.stderr.write(
-                "the daemon may not raise the priority of its workers, which have its own: it needs CAP_SYS_NICE, or "
-                "LimitNICE= of systemd\n"
-            )
+            sys.stderr.write(f"the daemon may not change the priority of its workers, which have its own: {_TO_NICE}\n")
         # Before the namespaces, in which it has fewer rights, and before what the engine takes of memory.
         tuning = tuple(platform.process.apply(knob, value, "zygote") for knob, value in options.tune)
         if options.nice:
             tuning = (_niceness(options.nice, granted), *tuning)
+        if options.cpus is not None:
+            tuning = (_bound(options.cpus, bound), *tuning)
         engine = prepare(options.font_dir)
         # Neither the workers nor this process need it any more.
         platform.forget_environment()
@@ -92,9 +98,18 @@ def _cpus(text: str) -> frozenset[int]:
 def _niceness(increment: int, granted: bool) -> TuningState:
     """Values end at 19 and -20: what is beyond them is as good as granted."""
     outcome = Outcome.APPLIED if granted else Outcome.DENIED
-    reason = None if granted else "Operation not permitted: it needs CAP_SYS_NICE, or LimitNICE= of systemd"
+    reason = None if granted else f"Operation not permitted: {_TO_NICE}"
     wanted = None if granted else f"{increment:+}"
-    return TuningState("nice", "zygote", outcome, str(os.nice(0)), wanted, reason)
+    now = os.getpriority(os.PRIO_PROCESS, 0)
+    return TuningState("nice", "zygote", outcome, str(now), wanted, reason)
+
+
+def _bound(cpus: frozenset[int], bound: bool) -> TuningState:
+    if bound:
+        return TuningState("cpus", "zygote", Outcome.APPLIED, format_cpus(cpus))
+    now = format_cpus(platform.allowed_cpus())
+    reason = "Operation not permitted: SystemCallFilter= of systemd has to let @resources through"
+    return TuningState("cpus", "zygote", Outcome.DENIED, now, format_cpus(cpus), reason)
 
 
 def _knob(text: str) -> tuple[str, str]:
@@ -111,6 +126,24 @@ class _Child(NamedTuple):
     pid: int
     #: Index of the place that it has.
     place: int | None
+
+
+class _Gate:
+    """Holds a child up until its parent has closed it, or has ended."""
+
+    def __init__(self) -> None:
+        self._read_fd, self._write_fd = os.pipe()
+
+    def wait(self) -> None:
+        """In the child, which has it no more then."""
+        os.close(self._write_fd)
+        os.read(self._read_fd, 1)
+        os.close(self._read_fd)
+
+    def close(self) -> None:
+        """In the parent."""
+        os.close(self._read_fd)
+        os.close(self._write_fd)
 
 
 class Nursery:
@@ -158,20 +191,19 @@ class Nursery:
         return True
 
     def _spawn(self, worker: int) -> None:
-        try:
-            ours, theirs = platform.channel_pair(frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
-        except OSError as error:
-            self._refuse(worker, error)
-            return
-        place = self._free_place()
-        with contextlib.closing(ours), contextlib.closing(theirs):
+        with contextlib.ExitStack() as ends:
             try:
+                ours, theirs = platform.channel_pair(frames.MAX_FRAME_BYTES, frames.MAX_DESCRIPTORS)
+                ends.callback(ours.close)
+                ends.callback(theirs.close)
+                gate = ends.enter_context(contextlib.closing(_Gate()))
+                place = self._free_place()
                 pid = os.fork()
             except OSError as error:
                 self._refuse(worker, error)
                 return
             if pid == 0:
-                self._be_worker(theirs, () if place is None else self._places[place])
+                self._be_worker(theirs, gate, () if place is None else self._places[place])
             try:
                 pidfd = platform.pidfd(pid)
             except OSError as error:
@@ -181,17 +213,23 @@ class Nursery:
                 return
             self._children[pidfd] = _Child(worker, pid, place)
             self._poll.register(pidfd, select.POLLIN)
-            self._channel.send(frames.encode(frames.Spawned(worker, pid)), (ours.fileno(), pidfd))
+            descriptors = [ours.fileno(), pidfd]
+            # While the worker waits at the gate.
+            if (status_fd := platform.process_status(pid)) is not None:
+                ends.callback(os.close, status_fd)
+                descriptors.append(status_fd)
+            self._channel.send(frames.encode(frames.Spawned(worker, pid)), descriptors)
 
     def _free_place(self) -> int | None:
         """The first of those that the fewest workers have."""
         taken = [child.place for child in self._children.values()]
         return min(range(len(self._places)), key=taken.count, default=None)
 
-    def _be_worker(self, channel: platform.Channel, place: Place) -> NoReturn:
+    def _be_worker(self, channel: platform.Channel, gate: _Gate, place: Place) -> NoReturn:
         """Never returns into the zygote's code, whatever happens."""
         status = EX_SOFTWARE
         try:
+            gate.wait()
             serve.serve(channel, self._engine, self._limits, self._sandbox, place)
             status = os.EX_OK
         except SystemExit as end:

@@ -1,0 +1,1 @@
+"""Tests of the daemon as a service of the system."""
