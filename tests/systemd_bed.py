@@ -8,6 +8,7 @@ backend enforces differs: "v1" MemoryMax= and TasksMax=, "nspawn" the rest.
 
 from __future__ import annotations
 
+import base64
 import importlib.metadata
 import io
 import os
@@ -84,6 +85,11 @@ class SystemdBed:
         """Makes or replaces a file of its."""
         status, said = self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" > "$1"', "-", path, text)
         assert status == 0, said
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """The same for what is no text."""
+        encoded = base64.b64encode(data).decode()
+        assert self.run("sh", "-c", 'printf %s "$2" | base64 -d > "$1"', "-", path, encoded)[0] == 0
 
     def reboot(self) -> None:
         """Returns when it is up again."""
