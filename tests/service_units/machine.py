@@ -7,18 +7,32 @@ from typing import Any
 
 from tests.documents import slow_second_page
 from tests.service_units.rendered import installed
-from tests.systemd_bed import SystemdBed
+from tests.systemd_bed import PYTHON, SystemdBed
 
 UNIT, SOCKET = "ndfd.service", "ndfd.socket"
 CONFIG = "/etc/ndfd/config.toml"
 SOCKETS, STATE = "/run/ndfd", "/var/lib/ndfd"
 EXAMPLES = "/usr/share/ndfd/examples"
+GET = "/usr/share/ndfd/get.py"
 #: A member of the group ndfd, and a user who is not.
 MEMBER, STRANGER = "alice", "bob"
 ONE_WORKER = "[swarm]\nworkers = 1\n"
 
 _DROP_IN = "/run/systemd/system/{}.d/test.conf"
 _WAIT_S = 60
+
+
+#: curl, which not every root has: curl --fail --unix-socket SOCKET http://ndfdPATH
+_GET = """
+import http.client, socket, sys
+connection = http.client.HTTPConnection("ndfd", timeout=60)
+connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+connection.sock.connect(sys.argv[1])
+connection.request("GET", sys.argv[2])
+answer = connection.getresponse()
+print(answer.read().decode())
+sys.exit(answer.status >= 400)
+"""
 
 
 class Machine:
@@ -32,6 +46,7 @@ class Machine:
         """Users, folders and units, as a package does."""
         for path, text in installed(self.version).items():
             self.bed.write(path, text)
+        self.bed.write(GET, _GET)
         self.bed.sh("systemd-sysusers && systemd-tmpfiles --create ndfd.conf && systemctl daemon-reload")
         self.bed.sh(f"useradd --create-home --groups ndfd {MEMBER} && useradd --create-home {STRANGER}")
 
@@ -82,8 +97,7 @@ class Machine:
 
     def wait(self, condition: str) -> None:
         """Returns when a command of the shell succeeds."""
-        script = f"timeout {_WAIT_S} sh -c 'until {condition}; do sleep 0.1; done'"
-        status, _ = self.bed.run("sh", "-c", script)
+        status, _ = self.bed.run("timeout", str(_WAIT_S), "sh", "-c", f"until {condition}; do sleep 0.1; done")
         assert status == 0, f"{condition}: never came\n{self.journal()}\n{self.systemctl('status', UNIT)[1]}"
 
     def wait_active(self, since_pid: int) -> int:
@@ -98,10 +112,9 @@ class Machine:
         script = f"exec 2>&1; export NDFD_SOCKET={SOCKETS}/ndfd.sock; {command}"
         return self.bed.run("runuser", "--login", user, "--command", script)
 
-    def curl(self, path: str, user: str = MEMBER, arguments: str = "", folder: str = SOCKETS) -> tuple[int, str]:
-        """The HTTP door's answer; a status that is no success is curl's 22."""
-        command = f"curl --silent --show-error --fail-with-body --unix-socket {folder}/http.sock {arguments}"
-        return self.as_user(user, f"{command} http://ndfd{path}")
+    def get(self, path: str, user: str = MEMBER, folder: str = SOCKETS) -> tuple[int, str]:
+        """What a user's program gets from the HTTP door: its exit status, not 0 without a success, and the answer."""
+        return self.as_user(user, f"{PYTHON} {GET} {folder}/http.sock {path}")
 
     def write_slow_document(self) -> None:
         """slow.pdf in the member's home, whose conversion takes about a second."""

@@ -33,7 +33,7 @@ def test_enabled_it_serves_those_of_its_group_and_says_how_it_stands(machine: Ma
     refused, said = machine.as_user(STRANGER, CONVERT)
     assert refused != 0
     assert "Permission denied" in said
-    assert machine.curl("/health", STRANGER)[0] != 0
+    assert machine.get("/health", STRANGER)[0] != 0
     assert (
         machine.bed.sh(f"stat -c '%U %G %a' {SOCKETS}/ndfd.sock {SOCKETS}/http.sock") == "root ndfd 660\nroot ndfd 660"
     )
@@ -42,7 +42,7 @@ def test_enabled_it_serves_those_of_its_group_and_says_how_it_stands(machine: Ma
 def test_enabled_alone_the_socket_starts_it_for_who_comes_over_http(machine: Machine) -> None:
     assert machine.systemctl("enable", "--now", SOCKET)[0] == 0
     assert machine.systemctl("is-active", UNIT) == (3, "inactive")
-    assert machine.curl("/health") == (0, '{"status":"ok"}')
+    assert machine.get("/health") == (0, '{"status":"ok"}')
     assert machine.systemctl("is-active", UNIT) == (0, "active")
 
 
@@ -87,7 +87,7 @@ def test_killed_it_comes_back_and_no_socket_was_gone(machine: Machine) -> None:
     pid, inode = machine.pid(), machine.bed.sh(f"stat -c %i {SOCKETS}/http.sock")
     machine.bed.sh(f"kill -KILL {pid}")
     # It waits in the socket.
-    assert machine.curl("/health") == (0, '{"status":"ok"}')
+    assert machine.get("/health") == (0, '{"status":"ok"}')
     assert machine.wait_active(pid) != pid
     assert machine.bed.sh(f"stat -c %i {SOCKETS}/http.sock") == inode
 
@@ -138,12 +138,12 @@ def test_two_instances_and_the_machines_daemon_know_nothing_of_each_other(machin
     pids = {machine.shown("MainPID", unit) for unit in (UNIT, "ndfd@a.service", "ndfd@b.service")}
     assert len(pids) == 3
     for name in ("a", "b"):
-        assert machine.curl("/health", folder=f"/run/ndfd-{name}") == (0, '{"status":"ok"}')
+        assert machine.get("/health", folder=f"/run/ndfd-{name}") == (0, '{"status":"ok"}')
         pid = machine.shown("MainPID", f"ndfd@{name}.service")
         seen = machine.bed.sh(f"ls /proc/{pid}/root/run /proc/{pid}/root/var/lib /proc/{pid}/root/var/log").split()
         assert [each for each in seen if each.startswith("ndfd")] == [f"ndfd-{name}"] * 3
     assert machine.systemctl("stop", "ndfd@a.service")[0] == 0
-    assert machine.curl("/health", folder="/run/ndfd-b") == (0, '{"status":"ok"}')
+    assert machine.get("/health", folder="/run/ndfd-b") == (0, '{"status":"ok"}')
 
 
 def test_started_twice_it_is_one(machine: Machine) -> None:
