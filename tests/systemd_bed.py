@@ -64,9 +64,9 @@ class SystemdBed:
     ) -> None:
         self._run("down")
 
-    def run(self, *command: str) -> tuple[int, str]:
+    def run(self, *command: str, limit_s: float = _LIMIT_S) -> tuple[int, str]:
         """Exit status and standard output."""
-        ended = self._run("exec", *command)
+        ended = self._run("exec", *command, limit_s=limit_s)
         return ended.returncode, ended.stdout.strip()
 
     def sh(self, script: str, *arguments: str) -> str:
@@ -95,14 +95,14 @@ class SystemdBed:
         """Returns when it is up again."""
         self._run("reboot", check=True)
 
-    def _run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, check: bool = False, limit_s: float = _LIMIT_S) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if arguments[0] == "exec" else subprocess.STDOUT,
             text=True,
-            timeout=_LIMIT_S,
+            timeout=limit_s,
             check=check,
             env=self._environment,
         )

@@ -55,7 +55,7 @@ def test_it_says_once_where_it_is_when_it_is_ready(daemon: Running) -> None:
 def test_when_it_is_ready_a_worker_has_served_and_no_user_is_counted(daemon: Running) -> None:
     with daemon.client() as client:
         status = client.status()
-    assert status.pid == daemon.process.pid
+    assert status.pid == daemon.pid
     assert [(worker.state, worker.served) for worker in status.workers] == [(WorkerState.IDLE, 1)]
     assert (status.succeeded, status.failed, status.pages) == (0, 0, 0)
     assert status.engine is not None
@@ -80,7 +80,7 @@ def test_its_process_never_loads_the_document_engine(daemon: Running) -> None:
     with daemon.client() as client:
         client.convert(documents.numbered_pages(1)).close()
         (worker,) = client.status().workers
-    assert "pdfium" not in Path(f"/proc/{daemon.process.pid}/maps").read_text()
+    assert "pdfium" not in Path(f"/proc/{daemon.pid}/maps").read_text()
     assert "ndfd.worker.zygote" in Path(f"/proc/{worker.pid}/cmdline").read_text()
 
 
@@ -140,7 +140,7 @@ def test_a_conversion_whose_worker_is_killed_is_done_by_another(daemon: Running)
         with client.convert(documents.slow_second_page(40), on_page=on_page) as conversion:
             assert conversion.report.pages == 3
         assert killed[0] not in {worker.pid for worker in client.status().workers}
-        assert client.status().pid == daemon.process.pid
+        assert client.status().pid == daemon.pid
 
 
 def test_a_conversion_ends_at_its_deadline_and_the_next_one_works(daemon: Running) -> None:
