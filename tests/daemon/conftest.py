@@ -23,9 +23,9 @@ class Running:
 
     #: None for a unit's.
     started: subprocess.Popen[bytes] | None
-    #: What it said.
-    line: str
     folder: Path
+    #: What it said when it was ready; empty for a unit's.
+    line: str = ""
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -94,12 +94,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def daemon(request: pytest.FixtureRequest, tmp_path: Path) -> Running:
     """A daemon with one worker."""
     if _UNIT:
-        return Running(None, "", _restarted(_UNIT))
+        return Running(None, _restarted(_UNIT))
     process = request.getfixturevalue("start")()
     assert process.stdout is not None
     line = process.stdout.readline().decode()
     assert line, process.communicate()[1].decode()
-    return Running(process, line, tmp_path / "run")
+    return Running(process, tmp_path / "run", line)
 
 
 def _restarted(unit: str) -> Path:

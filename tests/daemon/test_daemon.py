@@ -41,9 +41,10 @@ def get(folder: Path, path: str) -> bytes:
 
 
 def test_it_says_once_where_it_is_when_it_is_ready(daemon: Running) -> None:
+    process = daemon.process
     assert daemon.line == f"ndfd {__version__} is ready: {daemon.folder}/ndfd.sock {daemon.folder}/http.sock\n"
-    daemon.process.terminate()
-    out, err = daemon.process.communicate(timeout=20)
+    process.terminate()
+    out, err = process.communicate(timeout=20)
     assert out == b""
     assert [json.loads(line)["event"] for line in err.splitlines()] == [
         "workers are confined",
@@ -109,12 +110,13 @@ def test_one_that_was_killed_is_succeeded_by_the_next(daemon: Running, start: St
 def test_sigterm_lets_a_conversion_end_and_sigint_does_not(
     daemon: Running, number: signal.Signals, converted: bool
 ) -> None:
+    process = daemon.process
     # Page 2 takes half a second, or more than a day.
     document = documents.slow_second_page(40 if converted else 10_000_000)
 
     def on_page(page: PageReport) -> None:
         if page.number == 1:
-            daemon.process.send_signal(number)
+            process.send_signal(number)
 
     with daemon.client() as client:
         if converted:
@@ -123,7 +125,7 @@ def test_sigterm_lets_a_conversion_end_and_sigint_does_not(
         else:
             with pytest.raises(ShuttingDown):
                 client.convert(document, on_page=on_page)
-    assert daemon.process.wait(20) == 0
+    assert process.wait(20) == 0
     assert [path.name for path in daemon.folder.iterdir()] == ["ndfd.lock"]
 
 
@@ -152,6 +154,7 @@ def test_a_conversion_ends_at_its_deadline_and_the_next_one_works(daemon: Runnin
 
 
 def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Running) -> None:
+    process = daemon.process
     begun = threading.Event()
 
     def convert() -> None:
@@ -165,7 +168,7 @@ def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Running) -> None:
         (worker,) = client.status().workers
     worker_fd = os.pidfd_open(worker.pid)
     try:
-        daemon.process.kill()
+        process.kill()
         assert ended(worker_fd)
     finally:
         os.close(worker_fd)

@@ -117,8 +117,8 @@ class Machine:
         return self.as_user(user, f"{PYTHON} {GET} {folder}/http.sock {path}")
 
     def write_slow_document(self) -> None:
-        """slow.pdf in the member's home, whose conversion takes about a second."""
-        self.bed.write_bytes(f"/home/{MEMBER}/slow.pdf", slow_second_page(80))
+        """slow.pdf in the member's home, whose conversion takes more than a second."""
+        self.bed.write_bytes(f"/home/{MEMBER}/slow.pdf", slow_second_page(120))
 
     def status(self) -> dict[str, Any]:
         """Of the machine's daemon."""

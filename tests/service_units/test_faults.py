@@ -88,9 +88,9 @@ def test_a_state_folder_that_is_none(machine: Machine) -> None:
 
 def test_the_root_folder_missing(machine: Machine) -> None:
     machine.bed.sh("rm -rf /run/ndfd-root")
-    machine.drop_in("[Service]\nRestart=no\n")
-    assert failed(machine) == ("226", "0")
-    assert "/run/ndfd-root: No such file or directory" in machine.journal()
+    status, said = machine.systemctl("start", UNIT)
+    assert (status, "Assertion failed on job for ndfd.service" in said) == (1, True)
+    assert "AssertPathIsDirectory=/run/ndfd-root was not met" in machine.systemctl("status", UNIT)[1]
     machine.bed.sh("systemd-tmpfiles --create ndfd.conf")
     machine.start()
 
