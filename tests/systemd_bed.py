@@ -8,6 +8,7 @@ backend enforces differs: "v1" MemoryMax= and TasksMax=, "nspawn" the rest.
 
 from __future__ import annotations
 
+import base64
 import importlib.metadata
 import io
 import os
@@ -63,9 +64,9 @@ class SystemdBed:
     ) -> None:
         self._run("down")
 
-    def run(self, *command: str) -> tuple[int, str]:
+    def run(self, *command: str, limit_s: float = _LIMIT_S) -> tuple[int, str]:
         """Exit status and standard output."""
-        ended = self._run("exec", *command)
+        ended = self._run("exec", *command, limit_s=limit_s)
         return ended.returncode, ended.stdout.strip()
 
     def sh(self, script: str, *arguments: str) -> str:
@@ -85,18 +86,23 @@ class SystemdBed:
         status, said = self.run("sh", "-c", 'mkdir -p "$(dirname "$1")" && printf %s "$2" > "$1"', "-", path, text)
         assert status == 0, said
 
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """The same for what is no text."""
+        encoded = base64.b64encode(data).decode()
+        assert self.run("sh", "-c", 'printf %s "$2" | base64 -d > "$1"', "-", path, encoded)[0] == 0
+
     def reboot(self) -> None:
         """Returns when it is up again."""
         self._run("reboot", check=True)
 
-    def _run(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, check: bool = False, limit_s: float = _LIMIT_S) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._command, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if arguments[0] == "exec" else subprocess.STDOUT,
             text=True,
-            timeout=_LIMIT_S,
+            timeout=limit_s,
             check=check,
             env=self._environment,
         )

@@ -41,9 +41,10 @@ def get(folder: Path, path: str) -> bytes:
 
 
 def test_it_says_once_where_it_is_when_it_is_ready(daemon: Running) -> None:
+    process = daemon.process
     assert daemon.line == f"ndfd {__version__} is ready: {daemon.folder}/ndfd.sock {daemon.folder}/http.sock\n"
-    daemon.process.terminate()
-    out, err = daemon.process.communicate(timeout=20)
+    process.terminate()
+    out, err = process.communicate(timeout=20)
     assert out == b""
     assert [json.loads(line)["event"] for line in err.splitlines()] == [
         "workers are confined",
@@ -55,7 +56,7 @@ def test_it_says_once_where_it_is_when_it_is_ready(daemon: Running) -> None:
 def test_when_it_is_ready_a_worker_has_served_and_no_user_is_counted(daemon: Running) -> None:
     with daemon.client() as client:
         status = client.status()
-    assert status.pid == daemon.process.pid
+    assert status.pid == daemon.pid
     assert [(worker.state, worker.served) for worker in status.workers] == [(WorkerState.IDLE, 1)]
     assert (status.succeeded, status.failed, status.pages) == (0, 0, 0)
     assert status.engine is not None
@@ -80,7 +81,7 @@ def test_its_process_never_loads_the_document_engine(daemon: Running) -> None:
     with daemon.client() as client:
         client.convert(documents.numbered_pages(1)).close()
         (worker,) = client.status().workers
-    assert "pdfium" not in Path(f"/proc/{daemon.process.pid}/maps").read_text()
+    assert "pdfium" not in Path(f"/proc/{daemon.pid}/maps").read_text()
     assert "ndfd.worker.zygote" in Path(f"/proc/{worker.pid}/cmdline").read_text()
 
 
@@ -109,12 +110,13 @@ def test_one_that_was_killed_is_succeeded_by_the_next(daemon: Running, start: St
 def test_sigterm_lets_a_conversion_end_and_sigint_does_not(
     daemon: Running, number: signal.Signals, converted: bool
 ) -> None:
+    process = daemon.process
     # Page 2 takes half a second, or more than a day.
     document = documents.slow_second_page(40 if converted else 10_000_000)
 
     def on_page(page: PageReport) -> None:
         if page.number == 1:
-            daemon.process.send_signal(number)
+            process.send_signal(number)
 
     with daemon.client() as client:
         if converted:
@@ -123,7 +125,7 @@ def test_sigterm_lets_a_conversion_end_and_sigint_does_not(
         else:
             with pytest.raises(ShuttingDown):
                 client.convert(document, on_page=on_page)
-    assert daemon.process.wait(20) == 0
+    assert process.wait(20) == 0
     assert [path.name for path in daemon.folder.iterdir()] == ["ndfd.lock"]
 
 
@@ -140,7 +142,7 @@ def test_a_conversion_whose_worker_is_killed_is_done_by_another(daemon: Running)
         with client.convert(documents.slow_second_page(40), on_page=on_page) as conversion:
             assert conversion.report.pages == 3
         assert killed[0] not in {worker.pid for worker in client.status().workers}
-        assert client.status().pid == daemon.process.pid
+        assert client.status().pid == daemon.pid
 
 
 def test_a_conversion_ends_at_its_deadline_and_the_next_one_works(daemon: Running) -> None:
@@ -152,6 +154,7 @@ def test_a_conversion_ends_at_its_deadline_and_the_next_one_works(daemon: Runnin
 
 
 def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Running) -> None:
+    process = daemon.process
     begun = threading.Event()
 
     def convert() -> None:
@@ -165,7 +168,7 @@ def test_no_worker_outlives_a_daemon_that_is_killed(daemon: Running) -> None:
         (worker,) = client.status().workers
     worker_fd = os.pidfd_open(worker.pid)
     try:
-        daemon.process.kill()
+        process.kill()
         assert ended(worker_fd)
     finally:
         os.close(worker_fd)

@@ -13,9 +13,11 @@ import pytest
 
 from ndfd import platform
 from ndfd.client import Client
+from ndfd.daemon.running_pool import log_tuning
 from ndfd.model.conversion import ConvertOptions
 from ndfd.model.process_tuning import TuningState
 from ndfd.model.status import DaemonStatus
+from ndfd.model.tuning import Outcome
 from ndfd.platform import linux_syscalls
 from tests import documents
 from tests.daemon.configured import running
@@ -248,3 +250,11 @@ def test_workers_ask_for_huge_pages_if_told_to_and_with_the_key_off_may_not_even
         assert status_of(status.pid, "THP_enabled") == "1"
         assert told(status.tuning, "huge_pages", "small") == ("applied", "disabled")
         converts(client)
+
+
+def test_what_is_denied_is_told_in_the_log_and_fails_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    denied = TuningState("nice", "zygote", Outcome.DENIED, "0", "-5", "Operation not permitted", "bulk")
+    log_tuning([denied, TuningState("affinity", "worker", Outcome.APPLIED, "0")])
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert (record.__dict__["knob"], record.__dict__["tuned"]) == ("nice", "zygote")

@@ -160,7 +160,8 @@ def log_tuning(states: Iterable[TuningState]) -> None:
         if state.outcome not in FINE:
             said = {
                 "knob": state.knob,
-                "process": state.process,
+                # Not "process", which is a log record's own.
+                "tuned": state.process,
                 "pool": state.pool,
                 "outcome": state.outcome.value,
                 "wanted": state.wanted,

@@ -30,7 +30,6 @@ from ndfd.worker import serve
 from ndfd.worker.engine import Engine, Prepare
 from ndfd.worker.serve import Place
 
-
 #: What changing the nice value needs.
 _TO_NICE = (
     "higher needs CAP_SYS_NICE or LimitNICE= of systemd; any but the daemon's, that SystemCallFilter= of systemd lets "
