@@ -25,6 +25,7 @@ from ndfd.daemon.known_hardware import KnownHardware
 from ndfd.daemon.launch import OnReady
 from ndfd.daemon.measured import Counts, MeasuredPools
 from ndfd.daemon.network_door import NetworkDoor
+from ndfd.daemon.owner_pipe import OwnerPipe
 from ndfd.daemon.process_tuning import OwnTuning
 from ndfd.daemon.reload_requests import ReloadRequests
 from ndfd.daemon.running_pool import RunningPool
@@ -351,10 +352,12 @@ async def _serve(
 
     loop = asyncio.get_running_loop()
     stop = StopRequest(on_now=stop_here)
-    stop.listen(loop, owner_fd)
+    stop.listen(loop)
     daemon = make_daemon()
     # From here on, or a SIGHUP during the start would end the process; it is served after the start.
     loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
+    if owner_fd is not None:
+        OwnerPipe(owner_fd, stop, daemon.ask_reload).listen(loop)
     if not await _finished(daemon.start(), stop, Urgency.DRAIN):
         return
     _log.info("ready", extra={"sockets": daemon.sockets, "pid": os.getpid()})

@@ -206,14 +206,16 @@ class ServiceHost:
         _thread("ending", self._await, process, pumps)
 
     def _hear(self, stdout: IO[bytes]) -> None:
-        for line in _lines(stdout):
-            self._log.child_wrote(line)
-            if line.endswith(b"\n"):
-                self._happened.put(_spoken(line))
+        with stdout:
+            for line in _lines(stdout):
+                self._log.child_wrote(line)
+                if line.endswith(b"\n"):
+                    self._happened.put(_spoken(line))
 
     def _copy(self, stderr: IO[bytes]) -> None:
-        for line in _lines(stderr):
-            self._log.child_wrote(line)
+        with stderr:
+            for line in _lines(stderr):
+                self._log.child_wrote(line)
 
     def _tell(self, stdin: IO[bytes]) -> None:
         """Writes what is to be said until there is no more. A thread's job: a child that reads nothing blocks it."""
