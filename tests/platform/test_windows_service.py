@@ -141,7 +141,7 @@ def test_a_child_that_is_never_ready_is_ended_with_its_host(seen: Seen) -> None:
     it = seen["never_ready"]
     assert it["lived"] == [True, True]
     assert it["gone"] is True
-    assert "The service ndfd-never-ready was not ready within 3 s and was ended." in it["log"]
+    assert "The service ndfd-never-ready was not ready within 10 s and was ended." in it["log"]
 
 
 def test_a_child_that_does_not_stop_is_asked_harder_and_then_ended(seen: Seen) -> None:
@@ -153,7 +153,7 @@ def test_a_child_that_does_not_stop_is_asked_harder_and_then_ended(seen: Seen) -
 
 def test_child_and_grandchild_go_with_a_host_that_is_killed(seen: Seen) -> None:
     it = seen["host_killed"]
-    assert it["lived"] == [True, True]
+    assert it["lived"] == [True, True], it["log"]
     assert it["stopped"]["state"] == "STOPPED"
     assert it["family gone"] is True
 
@@ -173,7 +173,7 @@ def test_a_program_that_is_not_there_is_told_with_the_systems_code(seen: Seen) -
         'err:eventlog:ReportEventW L"The service ndfd-dies ended unexpectedly, with exit status 3.',
         'err:eventlog:ReportEventW L"it is all over',
         'err:eventlog:ReportEventW L"The service ndfd-misconfigured did not start, with exit status 78: 1 mistake;',
-        'err:eventlog:ReportEventW L"The service ndfd-never-ready was not ready within 3 s and was ended.',
+        'err:eventlog:ReportEventW L"The service ndfd-never-ready was not ready within 10 s and was ended.',
         'warn:eventlog:ReportEventW L"The service ndfd-deaf did not stop when it was asked to (stop) and was ended.',
     ],
 )

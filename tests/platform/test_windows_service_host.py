@@ -227,7 +227,7 @@ def test_the_log_file_turns_over_and_keeps_five(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("ndfd.platform.windows_service_host._LOG_MAX_BYTES", 1000)
     log = ChildLog(tmp_path, "ndfd")
     for number in range(200):
-        log.child_wrote(b"x" * 80 + b" %d\n" % number)
+        log.child_logged(b"x" * 80 + b" %d\n" % number)
     log.close()
     files = sorted(path.name for path in tmp_path.iterdir())
     assert files == ["ndfd.log", *(f"ndfd.log.{number}" for number in range(1, 6))]
@@ -238,6 +238,6 @@ def test_the_log_file_turns_over_and_keeps_five(tmp_path: Path, monkeypatch: pyt
 
 def test_bytes_that_are_no_text_are_logged_all_the_same(tmp_path: Path) -> None:
     log = ChildLog(tmp_path, "ndfd")
-    log.child_wrote(b"caf\xe9\r\n")
+    log.child_logged(b"caf\xe9\r\n")
     log.close()
     assert (tmp_path / "ndfd.log").read_text(encoding="utf-8") == "caf\\xe9\n"

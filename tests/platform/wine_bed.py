@@ -34,6 +34,8 @@ export WINEDEBUG=-all,trace+eventlog,warn+eventlog,err+eventlog
 # was left would start with Windows.
 cd /w/wp || exit
 [ -f system.reg.before ] && cp system.reg.before system.reg || cp system.reg system.reg.before
+# How long a process may take until it calls StartServiceCtrlDispatcher, in ms: 10 s in Wine, 30 s in Windows.
+printf '\n[System\\\\ControlSet001\\\\Control]\n"ServicesPipeTimeout"="60000"\n' >> system.reg
 cd "/w/wp/drive_c/{FOLDER}" || exit
 (setsid $W 'C:\hold.exe' </dev/null >/dev/null 2>events &)
 cp -al /w/wp/drive_c/py py && cp -r site/* py/Lib/site-packages/ || exit

@@ -176,7 +176,7 @@ def misconfigured() -> dict[str, Any]:
 
 def never_ready() -> dict[str, Any]:
     """The child says nothing."""
-    it = Service("ndfd-never-ready", "drains", Limits(start_s=3.0))
+    it = Service("ndfd-never-ready", "drains", Limits(start_s=10.0))
     install_service(it.definition)
     start_service(it.name)
     host, child = it.query().pid, int(until(lambda: it.read("started")).split()[0])
@@ -211,7 +211,7 @@ def host_killed() -> dict[str, Any]:
     it.let("ready")
     it.until_state(State.RUNNING)
     family = [int(pid) for pid in it.read("started").split()]
-    seen: dict[str, Any] = {"lived": [alive(pid) for pid in family]}
+    seen: dict[str, Any] = {"lived": [alive(pid) for pid in family], "log": it.log()}
     host = it.query().pid
     assert host is not None
     handle = kernel32().OpenProcess(1, False, host)
