@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -16,6 +16,7 @@ from ndfd.platform.windows_service_course import Limits
 from ndfd.platform.windows_service_install import refusal
 from ndfd.platform.windows_service_plan import (
     ServiceDefinition,
+    batch_file,
     command_line,
     folder_commands,
     host_command,
@@ -23,6 +24,7 @@ from ndfd.platform.windows_service_plan import (
     remove_commands,
 )
 
+PACKAGING = Path(__file__).parents[2] / "packaging" / "windows"
 PYTHON = PureWindowsPath(r"C:\Program Files\ndfd\python.exe")
 DATA = PureWindowsPath(r"C:\ProgramData\ndfd")
 
@@ -236,3 +238,21 @@ def test_each_refusal_of_the_scm_says_what_to_do(winerror: int | None, kind: typ
 )
 def test_structures_are_as_large_as_those_of_the_headers(structure: type[ctypes.Structure], size: int) -> None:
     assert ctypes.sizeof(structure) == size
+
+
+def test_the_packaged_scripts_are_what_the_definition_says() -> None:
+    made = definition()
+    folders = [("cmd.exe", "/c", "if", "not", "exist", str(folder), "mkdir", str(folder)) for folder in made.writable]
+    install = batch_file(
+        r"Installs the service ndfd; Python and ndfd lie in C:\Program Files\ndfd, data in C:\ProgramData\ndfd.",
+        (*folders, *install_commands(made), *folder_commands(made)),
+    )
+    title = "Removes the service ndfd, once it is stopped: net stop ndfd. Its data stays."
+    remove = batch_file(title, remove_commands("ndfd"))
+    written = {path.name: path.read_bytes() for path in PACKAGING.glob("*.cmd")}
+    assert written == {"install-service.cmd": install.encode("ascii"), "remove-service.cmd": remove.encode("ascii")}
+
+
+def test_a_script_keeps_percent_signs() -> None:
+    script = batch_file("A title", (("reg.exe", "/d", r"%SystemRoot%\x"),))
+    assert script.endswith("reg.exe /d %%SystemRoot%%\\x || exit /b\r\n")
