@@ -24,7 +24,7 @@ async def signalled(*numbers: signal.Signals) -> tuple[Urgency, int]:
     now = Recorder()
     stop = StopRequest(now)
     loop = asyncio.get_running_loop()
-    stop.listen(loop, None)
+    stop.listen(loop)
     try:
         for number in numbers:
             before = stop.urgency
@@ -55,30 +55,6 @@ def test_less_haste_than_was_asked_before_changes_nothing() -> None:
         stop = StopRequest(Recorder())
         stop.ask(Urgency.FAST, "test")
         stop.ask(Urgency.DRAIN, "test")
-        return stop.urgency
-
-    assert asyncio.run(scenario()) is Urgency.FAST
-
-
-def test_the_end_of_the_owners_pipe_stops_fast_and_what_it_says_does_not() -> None:
-    async def scenario() -> Urgency:
-        reader, writer = os.pipe()
-        stop = StopRequest(Recorder())
-        loop = asyncio.get_running_loop()
-        stop.listen(loop, reader)
-        try:
-            os.write(writer, b"hello")
-            heard = asyncio.Event()
-            loop.call_soon(heard.set)
-            await heard.wait()
-            assert stop.urgency is Urgency.NONE
-            os.close(writer)
-            async with asyncio.timeout(10):
-                await stop.wait(Urgency.FAST)
-        finally:
-            os.close(reader)
-            loop.remove_signal_handler(signal.SIGTERM)
-            loop.remove_signal_handler(signal.SIGINT)
         return stop.urgency
 
     assert asyncio.run(scenario()) is Urgency.FAST

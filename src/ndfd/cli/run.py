@@ -56,24 +56,24 @@ def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int
       78   wrong configuration
     """
     hold_signals()
-    # A client that starts this daemon for itself reads each line of its stdout as JSON.
-    private = private_dir is not None
+    # The program that owns this daemon, a client or a service host, reads each line of its stdout as JSON.
+    owned = private_dir is not None or owner_fd is not None
     try:
         # 250 ms that no other command pays.
         from ndfd.daemon import run as run_daemon
 
         return run_daemon(
-            sources.context(), lambda sockets: _say_ready(sockets, private), owner_fd=owner_fd, private_dir=private_dir
+            sources.context(), lambda sockets: _say_ready(sockets, owned), owner_fd=owner_fd, private_dir=private_dir
         )
     except NdfdError as error:
-        if private:
+        if owned:
             told = {"code": error.code, "message": str(error), "hint": error.hint, "details": error.details}
             _say_line(json.dumps({"error": told}))
         raise
 
 
-def _say_ready(sockets: tuple[str, ...], private: bool) -> None:
-    _say_line(json.dumps({"sockets": sockets}) if private else f"ndfd {__version__} is ready: {' '.join(sockets)}")
+def _say_ready(sockets: tuple[str, ...], owned: bool) -> None:
+    _say_line(json.dumps({"sockets": sockets}) if owned else f"ndfd {__version__} is ready: {' '.join(sockets)}")
 
 
 def _say_line(line: str) -> None:
@@ -81,5 +81,5 @@ def _say_line(line: str) -> None:
         click.echo(line)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever asked is gone; a private daemon learns that from its owner's pipe as well.
+        # Whoever asked is gone; a daemon with an owner learns that from the owner's pipe as well.
         return

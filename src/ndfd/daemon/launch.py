@@ -35,9 +35,10 @@ def run(
 ) -> int:
     """Runs a daemon until it is told to stop; the exit status.
 
-    `owner_fd` is a pipe whose end stops the daemon. A private daemon lies in a folder that is nobody else's, and
-    removes it. `reached` is told of each step of a durable job (`ndfd.store.steps.Step`). Raises the error that kept
-    the daemon from starting; a service manager has heard of it then.
+    `owner_fd` is a pipe by which its owner speaks to it, and whose end stops it (`owner_pipe`). A private daemon lies
+    in a folder that is nobody else's, and removes it. `reached` is told of each step of a durable job
+    (`ndfd.store.steps.Step`). Raises the error that kept the daemon from starting; a service manager has heard of it
+    then.
     """
     _trace_aborts()
     # A private daemon is no service, though the program that keeps it for itself may be one.

@@ -18,6 +18,7 @@ from ndfd.daemon.handed_over import HandedOver
 from ndfd.daemon.launch import OnReady
 from ndfd.daemon.manager_reports import ManagerReports
 from ndfd.daemon.orphans import Orphans
+from ndfd.daemon.owner_pipe import OwnerPipe
 from ndfd.daemon.runtime_dir import RuntimeDir
 from ndfd.daemon.state_dump import StateDump
 from ndfd.daemon.stopping import StopRequest, Urgency
@@ -78,10 +79,12 @@ async def _serve(
 
     loop = asyncio.get_running_loop()
     stop = StopRequest(on_now=stop_here)
-    stop.listen(loop, owner_fd)
+    stop.listen(loop)
     daemon = make_daemon()
     # From here on, or a SIGHUP during the start would end the process; it is served after the start.
     loop.add_signal_handler(signal.SIGHUP, daemon.ask_reload, "SIGHUP")
+    if owner_fd is not None:
+        OwnerPipe(owner_fd, stop, daemon.ask_reload).listen(loop)
     loop.add_signal_handler(signal.SIGUSR2, reopen_logs)
     StateDump(loop, daemon.state).listen(signal.SIGUSR1)
     Orphans().listen(loop)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import os
 import signal
 from collections.abc import Callable
 
@@ -25,7 +24,7 @@ class Urgency(enum.IntEnum):
 
 
 class StopRequest:
-    """Gathers the requests to stop: signals, and the end of the owner's pipe. Urgency only grows."""
+    """Gathers the requests to stop: by signals, and by who calls `ask`. Urgency only grows."""
 
     def __init__(self, on_now: Callable[[], None]) -> None:
         """`on_now` is called at once for `Urgency.NOW`, whatever the daemon is doing."""
@@ -33,12 +32,10 @@ class StopRequest:
         self._on_now = on_now
         self._changed = asyncio.Event()
 
-    def listen(self, loop: asyncio.AbstractEventLoop, owner_fd: int | None) -> None:
-        """SIGTERM drains, SIGINT stops fast and when repeated at once; so does the end of the owner's pipe, fast."""
+    def listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """SIGTERM drains, SIGINT stops fast and when repeated at once."""
         loop.add_signal_handler(signal.SIGTERM, self.ask, Urgency.DRAIN, "SIGTERM")
         loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        if owner_fd is not None:
-            loop.add_reader(owner_fd, self._owner_speaks, loop, owner_fd)
 
     def ask(self, urgency: Urgency, reason: str) -> None:
         """Asks for a stop; less haste than was asked before changes nothing."""
@@ -58,8 +55,3 @@ class StopRequest:
 
     def _interrupt(self) -> None:
         self.ask(Urgency.NOW if self.urgency >= Urgency.FAST else Urgency.FAST, "SIGINT")
-
-    def _owner_speaks(self, loop: asyncio.AbstractEventLoop, owner_fd: int) -> None:
-        if os.read(owner_fd, 4096) == b"":
-            loop.remove_reader(owner_fd)
-            self.ask(Urgency.FAST, "the owner is gone")

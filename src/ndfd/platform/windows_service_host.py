@@ -87,12 +87,16 @@ class ChildLog:
 
     @property
     def last_lines(self) -> tuple[str, ...]:
-        """The last ones of the child, oldest first."""
+        """The last ones of the child's standard error, oldest first."""
         return tuple(self._last)
 
-    def child_wrote(self, line: bytes) -> None:
-        """A line of the child's."""
-        text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    def child_said(self, line: bytes) -> None:
+        """A line of the child's standard output."""
+        self._write(_text(line))
+
+    def child_logged(self, line: bytes) -> None:
+        """A line of the child's standard error."""
+        text = _text(line)
         self._last.append(text)
         self._write(text)
 
@@ -206,14 +210,16 @@ class ServiceHost:
         _thread("ending", self._await, process, pumps)
 
     def _hear(self, stdout: IO[bytes]) -> None:
-        for line in _lines(stdout):
-            self._log.child_wrote(line)
-            if line.endswith(b"\n"):
-                self._happened.put(_spoken(line))
+        with stdout:
+            for line in _lines(stdout):
+                self._log.child_said(line)
+                if line.endswith(b"\n"):
+                    self._happened.put(_spoken(line))
 
     def _copy(self, stderr: IO[bytes]) -> None:
-        for line in _lines(stderr):
-            self._log.child_wrote(line)
+        with stderr:
+            for line in _lines(stderr):
+                self._log.child_logged(line)
 
     def _tell(self, stdin: IO[bytes]) -> None:
         """Writes what is to be said until there is no more. A thread's job: a child that reads nothing blocks it."""
@@ -249,6 +255,10 @@ def _contained(command: Sequence[str], containment: Containment) -> subprocess.P
         process.communicate()
         raise
     return process
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "backslashreplace").rstrip("\r\n")
 
 
 def _spoken(line: bytes) -> _Happening:

@@ -21,7 +21,7 @@ from ndfd.platform.windows_service_course import Accept, Control, ServiceStatus,
 from ndfd.platform.windows_service_plan import ServiceDefinition, folder_commands, milliseconds
 
 # winerror.h
-_ACCESS_DENIED, _DOES_NOT_EXIST = 5, 1060
+_ACCESS_DENIED, _INVALID_LEVEL, _DOES_NOT_EXIST = 5, 124, 1060
 _AS_ADMINISTRATOR = "do it from a prompt that was opened with “Run as administrator”"
 #: By code: what is wrong with the service, and what to do.
 _REFUSALS: Mapping[int, tuple[str, str]] = {
@@ -64,9 +64,10 @@ class InstalledService:
     automatic: bool
 
 
-def install_service(definition: ServiceDefinition) -> None:
+def install_service(definition: ServiceDefinition) -> tuple[str, ...]:
     """Installs the service whole, or leaves nothing of it but its folders. It is not started.
 
+    The names of settings that this Windows knows nothing of: the service runs without them.
     `ServiceError` if there is one of that name, or one that is on its way out; `NotPermitted` for who is no
     administrator.
     """
@@ -74,7 +75,7 @@ def install_service(definition: ServiceDefinition) -> None:
     with _refusals(f"the service {definition.name} cannot be installed"), _manager(access) as manager:
         service = _create(manager, definition)
         try:
-            _configure(service, definition)
+            lacking = _configure(service, definition)
             register_event_source(definition.name)
             _make_folders(definition)
         except BaseException:
@@ -84,6 +85,7 @@ def install_service(definition: ServiceDefinition) -> None:
             raise
         finally:
             advapi32().CloseServiceHandle(service)
+        return lacking
 
 
 def remove_service(name: str) -> None:
@@ -184,29 +186,40 @@ def _create(manager: int, definition: ServiceDefinition) -> int:
     return created
 
 
-def _configure(service: int, definition: ServiceDefinition) -> None:
-    """OSError for what is refused."""
+def _configure(service: int, definition: ServiceDefinition) -> tuple[str, ...]:
+    """The settings that are not known here; OSError for what is refused."""
     delays = definition.restart_delays_s
     restarts = [win.Action(win.SC_ACTION_RESTART, milliseconds(delay)) for delay in delays]
     actions = (win.Action * len(delays))(*restarts)
     description = ctypes.create_unicode_buffer(definition.description)
     # A list of texts, each with its NUL, and one more NUL: the buffer adds that.
     privileges = ctypes.create_unicode_buffer("".join(f"{name}\0" for name in definition.privileges))
-    settings: tuple[tuple[int, ctypes.Structure], ...] = (
-        (win.CONFIG_DESCRIPTION, win.Text(ctypes.addressof(description))),
-        (win.CONFIG_DELAYED_AUTO_START, win.Number(1)),
+    settings: tuple[tuple[str, int, ctypes.Structure], ...] = (
+        ("description", win.CONFIG_DESCRIPTION, win.Text(ctypes.addressof(description))),
+        ("delayed start", win.CONFIG_DELAYED_AUTO_START, win.Number(1)),
         (
+            "recovery actions",
             win.CONFIG_FAILURE_ACTIONS,
             win.FailureActions(definition.failure_reset_s, None, None, len(delays), actions),
         ),
         # Off: a service that says STOPPED, with whatever code, is not restarted (see windows_service_course).
-        (win.CONFIG_FAILURE_ACTIONS_FLAG, win.Number(0)),
-        (win.CONFIG_SERVICE_SID, win.Number(win.SERVICE_SID_TYPE_UNRESTRICTED)),
-        (win.CONFIG_REQUIRED_PRIVILEGES, win.Text(ctypes.addressof(privileges))),
-        (win.CONFIG_PRESHUTDOWN, win.Number(milliseconds(definition.preshutdown_s))),
+        ("recovery flag", win.CONFIG_FAILURE_ACTIONS_FLAG, win.Number(0)),
+        ("SID type", win.CONFIG_SERVICE_SID, win.Number(win.SERVICE_SID_TYPE_UNRESTRICTED)),
+        ("required privileges", win.CONFIG_REQUIRED_PRIVILEGES, win.Text(ctypes.addressof(privileges))),
+        ("preshutdown timeout", win.CONFIG_PRESHUTDOWN, win.Number(milliseconds(definition.preshutdown_s))),
     )
-    for kind, value in settings:
+    return tuple(name for name, kind, value in settings if not _change(service, kind, value))
+
+
+def _change(service: int, kind: int, value: ctypes.Structure) -> bool:
+    """Whether Windows knows this kind of setting."""
+    try:
         true(advapi32().ChangeServiceConfig2W(service, kind, ctypes.byref(value)))
+    except OSError as error:
+        if getattr(error, "winerror", None) == _INVALID_LEVEL:
+            return False
+        raise
+    return True
 
 
 def _make_folders(definition: ServiceDefinition) -> None:

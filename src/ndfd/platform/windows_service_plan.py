@@ -175,3 +175,15 @@ def milliseconds(seconds: float) -> int:
 
 def _set(key: str, value: str, kind: str, data: str) -> tuple[str, ...]:
     return ("reg.exe", "add", key, "/v", value, "/t", kind, "/d", data, "/f")
+
+
+def batch_file(title: str, commands: Sequence[Sequence[str]]) -> str:
+    """Commands as a script for cmd.exe that ends with the first one that fails; its lines end as those of Windows."""
+    lines = [
+        "@echo off",
+        f"rem {title}",
+        "rem Run it as administrator. Its exit status is that of the first command that failed; 0: none did.",
+        # In a batch file a percent sign begins a variable, also within quotes.
+        *(f"{subprocess.list2cmdline(command).replace('%', '%%')} || exit /b" for command in commands),
+    ]
+    return "".join(f"{line}\r\n" for line in lines)
