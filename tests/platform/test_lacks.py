@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,12 @@ from ndfd.platform.base import Platform, WorkerLimits
 from ndfd.platform.darwin import Darwin
 from ndfd.platform.windows import Windows
 
+_CLOSED = socket.socket()
+_CLOSED.close()
+
 LACKED: list[Callable[[Platform], object]] = [
     lambda system: system.channel_pair(1, 1),
+    lambda system: system.peek_onwards(_CLOSED),
     lambda system: system.seal(0),
     lambda system: system.pidfd(1),
     lambda system: system.kill(0),

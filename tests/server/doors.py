@@ -27,12 +27,14 @@ from ndfd.server.access import ACCESS, Rule
 from ndfd.server.generation import DoorLimits, Generation, Serving
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor, HttpDoorLimits
+from ndfd.server.keeping import Keeper
 from ndfd.server.methods import Daemon, Methods
 from ndfd.server.occupancy import Held
 from ndfd.server.varlink_door import VarlinkDoor
 from ndfd.supervisor.task import never
 from tests.server.jobs_in_memory import JobsInMemory
 from tests.server.results import SANDBOX, Result, sealed_result
+from tests.server.storing_manager import StoringManager
 
 LIMITS = Limits(document_max_bytes=32 * 1024 * 1024, conversions_max=8, conversions_per_user_max=6)
 
@@ -48,6 +50,8 @@ class ScriptedConversions:
         self.started = threading.Event()
         self.cancelled = threading.Event()
         self.seen: list[tuple[ConvertOptions, int]] = []
+        #: While it is unset, `hang` is converted like any other.
+        self.hangs = True
 
     async def convert(
         self,
@@ -63,7 +67,7 @@ class ScriptedConversions:
         what, _, argument = (options.name or "").partition(":")
         data = os.pread(document_fd, os.fstat(document_fd).st_size, 0)
         pages = int(argument) if what == "pages" else 1
-        if what == "hang":
+        if what == "hang" and self.hangs:
             await self._hang()
         elif what == "fail":
             raise error_from_code(argument, f"it is {argument}", page=3)
@@ -140,7 +144,12 @@ class Doors:
         door: DoorLimits,
         http: HttpDoorLimits,
         limits: Limits,
+        manager: StoringManager | None = None,
     ) -> None:
+        """`manager` keeps the connections of the HTTP door."""
+        self._loop = asyncio.new_event_loop()
+        self._manager = manager
+        keeper = None if manager is None else Keeper(manager.store, manager.passed(), self._loop.call_later)
         self.varlink_path = directory / "ndfd.sock"
         self.http_path = directory / "http.sock"
         self.conversions = ScriptedConversions()
@@ -157,8 +166,7 @@ class Doors:
         service = ServiceInfo("The ndfd project", "ndfd", "0.1.0", "", INTERFACES)
         self.varlink = VarlinkDoor(self.serving, service)
         self.app = make_app(self.serving, lambda: ("text/plain; version=0.0.4", b"ndfd_up 1\n"), "0.1.0")
-        self.http = HttpDoor(self.app, self.serving, http)
-        self._loop = asyncio.new_event_loop()
+        self.http = HttpDoor(self.app, self.serving, http, keeper=keeper)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def generation(
@@ -225,6 +233,8 @@ class Doors:
                 sock.sendall(request)
                 sock.recv(1)
         self.run(self._idle())
+        if self._manager is not None:
+            self._manager.drop_hung_up()
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Doors]:

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
+from tests.server.conftest import plain_door
 from tests.server.doors import (
     LIMITS,
     Doors,
     connected,
     open_descriptors,
 )
+from tests.server.storing_manager import StoringManager
 
 HANG = b"POST /v1/convert?name=hang HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody"
 
 
-def strict(tmp_path: Path, stall_s: float = 30.0, connections_max: int = 512, **http: float) -> Doors:
-    """Doors with narrower limits."""
-    door = DoorLimits(stall_s=stall_s, connections_max=connections_max)
-    return Doors(tmp_path, door, HttpDoorLimits(**http), LIMITS)  # type: ignore[arg-type]
+#: Makes doors with narrower limits.
+Strict = Callable[..., Doors]
+
+
+@pytest.fixture
+def strict(tmp_path: Path, manager: StoringManager | None) -> Strict:
+    def doors(stall_s: float = 30.0, connections_max: int = 512, **http: float) -> Doors:
+        door = DoorLimits(stall_s=stall_s, connections_max=connections_max)
+        return Doors(tmp_path, door, HttpDoorLimits(**http), LIMITS, manager)  # type: ignore[arg-type]
+
+    return doors
 
 
 def asking(doors: Doors, data: bytes = b"") -> socket.socket:
     """A connection on which `data` was sent."""
     sock = connected(doors.http_path)
-    sock.sendall(data)
+    if data:
+        sock.sendall(data)
     return sock
 
 
@@ -52,6 +63,14 @@ def test_a_client_that_leaves_has_its_conversion_cancelled(doors: Doors) -> None
     assert open_descriptors() == before
 
 
+def test_a_client_that_only_says_that_it_sends_no_more_has_left(doors: Doors) -> None:
+    with asking(doors, HANG) as sock:
+        assert doors.conversions.started.wait(20)
+        sock.shutdown(socket.SHUT_WR)
+        assert rest_of(sock) == b""
+        assert doors.conversions.cancelled.wait(20)
+
+
 def test_a_client_that_leaves_in_mid_body_costs_nothing(doors: Doors) -> None:
     before = open_descriptors()
     asking(doors, b"POST /v1/convert HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nhalf").close()
@@ -60,9 +79,9 @@ def test_a_client_that_leaves_in_mid_body_costs_nothing(doors: Doors) -> None:
     assert doors.conversions.seen == []
 
 
-def test_a_body_that_stops_coming_is_given_up(tmp_path: Path) -> None:
+def test_a_body_that_stops_coming_is_given_up(strict: Strict) -> None:
     with (
-        strict(tmp_path, stall_s=0.05).open() as doors,
+        strict(stall_s=0.05).open() as doors,
         asking(
             doors,
             b"POST /v1/convert HTTP/1.1\r\nContent-Length: 99\r\nConnection: close\r\n\r\nhalf",
@@ -71,8 +90,8 @@ def test_a_body_that_stops_coming_is_given_up(tmp_path: Path) -> None:
         assert b"stopped coming" in rest_of(sock)
 
 
-def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path) -> None:
-    with strict(tmp_path, stall_s=0.05).open() as doors:
+def test_a_client_that_does_not_read_is_cut_off(strict: Strict) -> None:
+    with strict(stall_s=0.05).open() as doors:
         before = open_descriptors()
         ask = b"POST /v1/convert?name=big:8000000 HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
         with asking(doors, ask):
@@ -97,9 +116,9 @@ def test_what_is_not_http_is_answered_by_a_problem_and_the_end(doors: Doors, gar
     assert b"application/problem+json" in answer
 
 
-def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+def test_a_head_without_end_is_refused(strict: Strict) -> None:
     with (
-        strict(tmp_path, head_max_bytes=10_000).open() as doors,
+        strict(head_max_bytes=10_000).open() as doors,
         asking(doors, b"GET / HTTP/1.1\r\n") as sock,
     ):
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -108,23 +127,23 @@ def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
         assert rest_of(sock).startswith(b"HTTP/1.1 431 ")
 
 
-def test_a_first_request_that_does_not_come_is_not_waited_for_long(tmp_path: Path) -> None:
-    with strict(tmp_path, head_timeout_s=0.05).open() as doors, asking(doors) as sock:
+def test_a_first_request_that_does_not_come_is_not_waited_for_long(strict: Strict) -> None:
+    with strict(head_timeout_s=0.05).open() as doors, asking(doors) as sock:
         assert rest_of(sock) == b""
 
 
-def test_half_a_head_is_not_waited_for_long(tmp_path: Path) -> None:
-    with strict(tmp_path, head_timeout_s=0.2).open() as doors, asking(doors, b"GET / HT") as sock:
+def test_half_a_head_is_not_waited_for_long(strict: Strict) -> None:
+    with strict(head_timeout_s=0.2).open() as doors, asking(doors, b"GET / HT") as sock:
         assert rest_of(sock) == b""
 
 
-def test_an_answered_connection_is_not_kept_for_long(tmp_path: Path) -> None:
-    with strict(tmp_path, keep_alive_s=0).open() as doors, asking(doors, b"GET / HTTP/1.1\r\n\r\n") as sock:
+def test_an_answered_connection_is_not_kept_for_long(strict: Strict) -> None:
+    with strict(keep_alive_s=0).open() as doors, asking(doors, b"GET / HTTP/1.1\r\n\r\n") as sock:
         assert rest_of(sock).startswith(b"HTTP/1.1 200 ")
 
 
-def test_half_a_head_behind_a_long_conversion_does_not_end_it(tmp_path: Path) -> None:
-    with strict(tmp_path, head_timeout_s=0.2).open() as doors, asking(doors, HANG) as sock:
+def test_half_a_head_behind_a_long_conversion_does_not_end_it(strict: Strict) -> None:
+    with strict(head_timeout_s=0.2).open() as doors, asking(doors, HANG) as sock:
         assert doors.conversions.started.wait(20)
         sock.sendall(b"GET / HT")
         with asking(doors) as later:
@@ -135,9 +154,9 @@ def test_half_a_head_behind_a_long_conversion_does_not_end_it(tmp_path: Path) ->
         assert doors.conversions.cancelled.wait(20)
 
 
-def test_a_connection_too_many_is_told_to_try_again(tmp_path: Path) -> None:
+def test_a_connection_too_many_is_told_to_try_again(strict: Strict) -> None:
     with (
-        strict(tmp_path, connections_max=1).open() as doors,
+        strict(connections_max=1).open() as doors,
         asking(doors, b"GET / HTTP/1.1\r\n\r\n") as one,
     ):
         assert one.recv(100).startswith(b"HTTP/1.1 200 ")
@@ -163,6 +182,7 @@ def test_no_header_says_who_calls(doors: Doors) -> None:
         assert rest_of(sock).startswith(b"HTTP/1.1 200 ")
 
 
+@plain_door
 def test_a_door_that_stops_cancels_what_does_not_end(doors: Doors) -> None:
     with asking(doors, HANG) as sock:
         assert doors.conversions.started.wait(20)

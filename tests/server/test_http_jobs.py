@@ -21,6 +21,7 @@ from ndfd.model.jobs import JobOptions, JobQuery
 from ndfd.server.access import REMOTE
 from ndfd.server.http_jobs import job_routes
 from ndfd.server.http_openapi import openapi_document
+from tests.server.conftest import plain_door
 from tests.server.doors import LIMITS, Doors, UnixHttpConnection, connected, open_descriptors
 from tests.server.test_network_door import TOKEN, listening
 from tests.server.test_varlink_jobs import USER, submitted
@@ -388,6 +389,7 @@ def test_a_stopping_daemon_takes_no_jobs_and_tells_of_those_that_there_are(
     assert told(ask(web, "GET", f"/v1/jobs/{job_id}"))["id"] == job_id
 
 
+@plain_door
 def test_a_door_that_stops_amid_a_document_says_that_there_is_no_job(doors: Doors) -> None:
     with connected(doors.http_path) as sock:
         sock.sendall(b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")

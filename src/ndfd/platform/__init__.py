@@ -67,6 +67,7 @@ fallback_font_dirs = _host.fallback_font_dirs
 listen = _host.listen
 peer_identity = _host.peer_identity
 socket_cookie = _host.socket_cookie
+peek_onwards = _host.peek_onwards
 channel_pair = _host.channel_pair
 channel_from_descriptor = _host.channel_from_descriptor
 memfd = _host.memfd
@@ -134,6 +135,7 @@ __all__ = [
     "may_stall",
     "measure_confinement",
     "memfd",
+    "peek_onwards",
     "peer_identity",
     "pidfd",
     "pressure",

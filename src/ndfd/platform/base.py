@@ -188,6 +188,10 @@ class Platform:
         """A number that no other socket of this boot has, in whichever process it is; never 0."""
         raise self._lacks("numbers of sockets")
 
+    def peek_onwards(self, connection: socket.socket) -> int:
+        """From now on each MSG_PEEK gives what none gave before. Gives how many bytes so given were left until now."""
+        raise self._lacks("looking at what comes without consuming it")
+
     # Channels between our own processes
 
     def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:

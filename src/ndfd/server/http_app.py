@@ -12,7 +12,6 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ndfd.errors import NdfdError, NotAuthenticated, ShuttingDown, UsageError
@@ -34,6 +33,7 @@ from ndfd.server.http_request import (
     reload_dry_run,
     renew_pool,
 )
+from ndfd.server.http_routes import route
 from ndfd.server.intake import Intake
 from ndfd.server.methods import Admission
 from ndfd.server.pending import PendingConversion
@@ -45,24 +45,25 @@ Metrics = Callable[[], tuple[str, bytes]]
 def make_app(serving: Serving, metrics: Metrics, version: str) -> ASGIApp:
     """The application.
 
-    Whatever runs it puts into `scope["state"]` the `peer` (ndfd.platform.Peer, the kernel's word, or `access.REMOTE`)
-    and `abort`, which drops the connection at once.
+    Whatever runs it puts into `scope["state"]` the `peer` (ndfd.platform.Peer, the kernel's word, or `access.REMOTE`),
+    `abort`, which drops the connection at once, and `touch`, which is called before a request that is not repeatable
+    is served.
     """
     routes = _Routes(metrics, version)
     app = Starlette(
         routes=[
-            Route("/", routes.index, methods=["GET"]),
-            Route("/v1/convert", routes.convert, methods=["POST"]),
-            Route("/v1/status", routes.status, methods=["GET"]),
-            Route("/v1/crashes", routes.crashes, methods=["GET"]),
-            Route("/v1/configuration", routes.configuration, methods=["GET"]),
-            Route("/v1/reload", routes.reload, methods=["POST"]),
-            Route("/v1/renew", routes.renew, methods=["POST"]),
+            route("/", GET=routes.index),
+            route("/v1/convert", POST=routes.convert),
+            route("/v1/status", GET=routes.status),
+            route("/v1/crashes", GET=routes.crashes),
+            route("/v1/configuration", GET=routes.configuration),
+            route("/v1/reload", POST=routes.reload),
+            route("/v1/renew", POST=routes.renew),
             *job_routes(),
-            Route("/health", routes.health, methods=["GET"]),
-            Route("/info", routes.info, methods=["GET"]),
-            Route("/metrics", routes.metrics, methods=["GET"]),
-            Route("/openapi.json", routes.openapi, methods=["GET"]),
+            route("/health", GET=routes.health),
+            route("/info", GET=routes.info),
+            route("/metrics", GET=routes.metrics),
+            route("/openapi.json", GET=routes.openapi),
         ],
         exception_handlers={
             NdfdError: _on_error,

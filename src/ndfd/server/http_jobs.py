@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from ndfd.errors import ShuttingDown
 from ndfd.platform import Peer
@@ -18,29 +17,21 @@ from ndfd.server.http_job_request import job_options, job_query, last_seen_versi
 from ndfd.server.http_memfd import MemfdResponse
 from ndfd.server.http_openapi_jobs import JobWithHistory
 from ndfd.server.http_request import check_body_type, declared_size
+from ndfd.server.http_routes import route
 from ndfd.server.job_methods import JobMethods
-
-_Handler = Callable[[Request], Awaitable[Response | ASGIApp]]
 
 
 def job_routes() -> Sequence[Route]:
     """The routes, one for each path: so that a method that it has not is answered with those that it has."""
     job = "/v1/jobs/{job_id}"
     return (
-        _route("/v1/jobs", GET=_list, POST=_submit),
-        _route(job, GET=_get, DELETE=_delete),
-        _route(f"{job}/result", GET=_result),
-        _route(f"{job}/events", GET=_events),
-        _route(f"{job}/cancel", POST=_cancel),
-        _route(f"{job}/retry", POST=_retry),
+        route("/v1/jobs", GET=_list, POST=_submit),
+        route(job, GET=_get, DELETE=_delete),
+        route(f"{job}/result", GET=_result),
+        route(f"{job}/events", GET=_events),
+        route(f"{job}/cancel", POST=_cancel),
+        route(f"{job}/retry", POST=_retry),
     )
-
-
-def _route(path: str, **handlers: _Handler) -> Route:
-    async def endpoint(request: Request) -> Response | ASGIApp:
-        return await handlers["GET" if request.method == "HEAD" else request.method](request)
-
-    return Route(path, endpoint, methods=list(handlers))
 
 
 async def _submit(request: Request) -> Response:

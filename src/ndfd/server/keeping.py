@@ -4,7 +4,8 @@ A request that came whole stays in the kernel's buffer, where it is only looked 
 a daemon that ends, in whatever way, takes nothing along: the next one finds the request and serves it again. What a
 connection was in the midst of is noted in memory that the manager keeps as well (`ConnectionTable`), because a request
 of which a part was consumed, or an answer of which a part was sent, cannot be taken up again: such a connection is
-closed, and its peer sees it.
+closed, and its peer sees it. Between the two, where a whole answer is sent and its request then consumed, the table,
+the outbox and the socket together say how far a daemon that was killed had come (`Kept.answer`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import contextlib
 import mmap
 import os
 import socket
+import stat
 from collections.abc import Callable, Iterable, Sequence
 
 from ndfd import platform
+from ndfd.server.outbox import ANSWER_MAX_BYTES, Outbox
 
-#: What the manager calls the memory of the table.
+#: What the manager calls the memory of the table, and both ends of the outbox.
 TABLE_NAME = "connections"
 #: What it calls the connections of a door: this and the door's name.
 CONNECTION_PREFIX = "connection-"
@@ -28,12 +31,16 @@ _SLOTS = 8192
 #: The first word of the table is its version; then come two words for each slot: the socket's cookie, and its standing.
 _WORD_BYTES = 8
 _TABLE_BYTES = _WORD_BYTES * (1 + 2 * _SLOTS)
-_SETTLED, _TOUCHED = 1, 2
+_SETTLED, _TOUCHED, _ANSWERING, _ANSWERING_LAST = 1, 2, 3, 4
+#: Above the standing, where an answer is on its way: its size in bytes.
+_SIZE_SHIFT = 8
 
 #: Descriptors in one message to the manager: SCM_MAX_FD of unix(7) is 253.
 _TOGETHER_MAX = 250
 #: The manager's queue of messages is full: it empties it in less.
 _AGAIN_S = 0.01
+#: Where bytes go that were looked at before.
+_scratch = bytearray(64 * 1024)
 
 
 class ConnectionTable:
@@ -71,6 +78,18 @@ class ConnectionTable:
         """From now on it may, or may not, be taken up."""
         self._words[2 + 2 * self._slots[cookie]] = _SETTLED if settled else _TOUCHED
 
+    def note_answering(self, cookie: int, size_bytes: int, *, last: bool) -> None:
+        """The outbox has an answer of that size for it, and gives it to the socket next; it may be the last one."""
+        standing = _ANSWERING_LAST if last else _ANSWERING
+        self._words[2 + 2 * self._slots[cookie]] = standing | size_bytes << _SIZE_SHIFT
+
+    def answering(self, cookie: int) -> tuple[int, bool] | None:
+        """What `note_answering` noted last: the size, and whether it is the last; None if that is over."""
+        slot = self._slots.get(cookie)
+        word = 0 if slot is None else self._words[2 + 2 * slot]
+        standing, size_bytes = word & ((1 << _SIZE_SHIFT) - 1), word >> _SIZE_SHIFT
+        return (size_bytes, standing == _ANSWERING_LAST) if standing in (_ANSWERING, _ANSWERING_LAST) else None
+
     def remove(self, cookie: int) -> None:
         """Forgets a connection, if it is there."""
         slot = self._slots.pop(cookie, None)
@@ -87,10 +106,13 @@ class ConnectionTable:
 class Kept:
     """One connection of a door, from its accept to `close` or `let_go`."""
 
-    def __init__(self, sock: socket.socket, table: ConnectionTable | None, cookie: int) -> None:
+    def __init__(
+        self, sock: socket.socket, table: ConnectionTable | None, cookie: int, outbox: Outbox | None = None
+    ) -> None:
         """Without a table it is one that nobody keeps."""
         self._sock = sock
         self._table = table
+        self._outbox = outbox
         self._cookie = cookie
         self._settled = True
 
@@ -120,6 +142,31 @@ class Kept:
             self._table.note(self._cookie, settled=True)
         self._settled = True
 
+    def answer(self, data: bytes | memoryview, request_bytes: int, *, last: bool) -> int:
+        """Sends a whole answer and consumes its request, as if in one step: whenever this process is killed, the next
+        one serves the connection further, and answers the request if this one has not.
+
+        The request is `request_bytes` long, all that MSG_PEEK gave since `platform.peek_onwards`. Gives how many bytes
+        were sent. All: the connection is settled, unless the answer is the `last`. Some: the rest is the caller's to
+        send, and the request the caller's to consume. None: the connection is as it was, and this way is not to be had,
+        as without a manager, for more than `ANSWER_MAX_BYTES`, after `touch`, and while the peer takes nothing.
+        """
+        if self._table is None or self._outbox is None or not self._settled or len(data) > ANSWER_MAX_BYTES:
+            return 0
+        if not self._outbox.put(data):
+            return 0
+        self._table.note_answering(self._cookie, len(data), last=last)
+        sent = self._outbox.send(self._sock, len(data))
+        if sent == len(data):
+            consume(self._sock, request_bytes)
+            self._settled = not last
+        else:
+            self._settled = sent == 0
+        self._table.note(self._cookie, settled=self._settled)
+        if sent < len(data):
+            self._outbox.empty()
+        return sent
+
     def close(self) -> None:
         """Ends the connection: the peer sees it although the manager has a duplicate, which it then drops."""
         if self._table is not None:
@@ -148,6 +195,7 @@ class Keeper:
         `call_later`. Of `passed`, it takes over the table and the connections, and leaves the others alone."""
         self._store = store
         self._later = later
+        self._outbox: Outbox | None = None
         self._passed: dict[str, list[int]] = {}
         #: By the manager's name for them, connections that are not with it yet.
         self._waiting: dict[str, list[Kept]] = {}
@@ -172,7 +220,7 @@ class Keeper:
         cookie = platform.socket_cookie(sock)
         if not self._table.add(cookie):
             return Kept(sock, None, 0)
-        kept = Kept(sock, self._table, cookie)
+        kept = Kept(sock, self._table, cookie, self._outbox)
         self._waiting.setdefault(CONNECTION_PREFIX + door, []).append(kept)
         if not self._retrying:
             self._hand_over()
@@ -184,7 +232,7 @@ class Keeper:
         for fd in self._passed.pop(CONNECTION_PREFIX + door, ()):
             sock = socket.socket(fileno=fd)
             cookie = platform.socket_cookie(sock)
-            kept = Kept(sock, self._table, cookie)
+            kept = Kept(sock, self._table, cookie, self._outbox)
             if self._table is not None and self._table.is_settled(cookie):
                 taken.append((sock, kept))
             else:
@@ -193,13 +241,25 @@ class Keeper:
 
     def _make_table(self, fds: list[int]) -> ConnectionTable:
         assert self._store is not None
-        for fd in fds[1:]:
+        pipes = [fd for fd in fds if stat.S_ISFIFO(os.fstat(fd).st_mode)]
+        tables = [fd for fd in fds if fd not in pipes]
+        # Less than both ends is of no use.
+        for fd in (*tables[1:], *pipes[2:], *(pipes if len(pipes) < 2 else ())):
             os.close(fd)
-        table = ConnectionTable(fds[0] if fds else None)
+        table = ConnectionTable(tables[0] if tables else None)
+        self._outbox = Outbox(pipes[:2] if len(pipes) >= 2 else ())
         # Without the table in safety no connection is of use: they are then all found unsettled, and closed.
-        if not fds:
+        if not tables:
             self._store(TABLE_NAME, (table.fd,))
-        table.retain(_cookie(fd) for fds in self._passed.values() for fd in fds)
+        if len(pipes) < 2:
+            self._store(TABLE_NAME, self._outbox.fds)
+        connections = {_cookie(fd): fd for fds in self._passed.values() for fd in fds}
+        table.retain(connections)
+        for cookie, fd in connections.items():
+            if (answering := table.answering(cookie)) is not None:
+                waiting_bytes = self._outbox.waiting_bytes if len(pipes) >= 2 else None
+                table.note(cookie, settled=_resolve(fd, *answering, waiting_bytes))
+        self._outbox.empty()
         return table
 
     def _hand_over(self) -> None:
@@ -208,8 +268,8 @@ class Keeper:
         self._retrying = False
         for name, waiting in list(self._waiting.items()):
             while waiting:
-                batch = waiting[:_TOGETHER_MAX]
-                if not self._store(name, [kept.fileno() for kept in batch if kept.fileno() >= 0]):
+                fds = [kept.fileno() for kept in waiting[:_TOGETHER_MAX] if kept.fileno() >= 0]
+                if fds and not self._store(name, fds):
                     self._try_again()
                     return
                 del waiting[:_TOGETHER_MAX]
@@ -224,3 +284,24 @@ class Keeper:
 def _cookie(fd: int) -> int:
     with socket.socket(fileno=os.dup(fd)) as sock:
         return platform.socket_cookie(sock)
+
+
+def consume(sock: socket.socket, size_bytes: int) -> None:
+    """Takes what is there, and was looked at, out of the socket."""
+    while size_bytes:
+        size_bytes -= sock.recv_into(_scratch, min(size_bytes, len(_scratch)))
+
+
+def _resolve(fd: int, size_bytes: int, last: bool, waiting_bytes: int | None) -> bool:
+    """Whether a connection may be taken up whose daemon ended amid `Kept.answer`; consumes a request that is answered.
+
+    `waiting_bytes` of the answer's are still in the outbox, in which there is none but this one; None: it is lost.
+    """
+    if waiting_bytes == size_bytes:
+        return True
+    if waiting_bytes != 0 or last:
+        return False
+    with socket.socket(fileno=os.dup(fd)) as sock:
+        # What is not consumed yet: the kernel lowers it with every read.
+        consume(sock, platform.peek_onwards(sock))
+    return True
