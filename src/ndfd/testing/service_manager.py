@@ -78,14 +78,14 @@ class Manager:
         *,
         store_max: int = 8192,
         watchdog_s: float | None = None,
-        limit_s: float = _LIMIT_S,
-        abort_limit_s: float = _LIMIT_S,
+        start_limit_s: float = _LIMIT_S,
+        stop_limit_s: float = _LIMIT_S,
         restart_delay_s: float = _RESTART_DELAY_S,
     ) -> None:
         """`folder` is there, and is this service's alone: its sockets, `notify` and `log` are made in it.
 
-        `limit_s` is for each start, reload and stop, unless the service asks for more (EXTEND_TIMEOUT_USEC);
-        `abort_limit_s` is what a service has after SIGABRT, when its watchdog was silent.
+        `start_limit_s` is for each start and reload, `stop_limit_s` for each stop, also for that by SIGABRT when the
+        watchdog was silent; the service may ask for more (EXTEND_TIMEOUT_USEC).
         """
         self.folder = folder
         #: What the service, and each before it, said on its standard output and standard error.
@@ -94,9 +94,12 @@ class Manager:
         self.command = tuple(command)
         self.environment = dict(environment)
         self._watchdog_s = watchdog_s
-        self._limit_s = limit_s
-        self._abort_limit_s = abort_limit_s
-        self._restart_delay_s = restart_delay_s
+        self._limits_s = {
+            State.STARTING: start_limit_s,
+            State.RELOADING: start_limit_s,
+            State.STOPPING: stop_limit_s,
+            State.PAUSING: restart_delay_s,
+        }
         self._store_max = store_max
 
         self._changed = threading.Condition()
@@ -274,8 +277,8 @@ class Manager:
         os.eventfd_write(self._wake_fd, 1)
 
     def _wait(self, condition: Callable[[], bool], otherwise: str, limit_s: float | None = None) -> None:
-        # The manager has limits of its own, which end what lasts: a stop is a limit and a kill.
-        limit_s = 2 * self._limit_s + self._abort_limit_s if limit_s is None else limit_s
+        # What lasts too long is ended by the limits of the states: this one is for what those do not end.
+        limit_s = 2 * sum(self._limits_s.values()) if limit_s is None else limit_s
         with self._changed:
             if not self._changed.wait_for(condition, limit_s):
                 raise self._failure(f"{otherwise} within {limit_s:g} s")
@@ -330,11 +333,10 @@ class Manager:
         if self._deadline_s is not None and now_s >= self._deadline_s:
             self._lasted_too_long()
 
-    def _set(self, state: State, limit_s: float | None = None) -> None:
+    def _set(self, state: State) -> None:
         self._state = state
         self._note(state)
-        if state in (State.STARTING, State.RELOADING, State.STOPPING):
-            limit_s = self._limit_s if limit_s is None else limit_s
+        limit_s = self._limits_s.get(state)
         self._deadline_s = None if limit_s is None else time.monotonic() + limit_s
         if state not in _UP:
             self._watchdog_deadline_s = None
@@ -376,7 +378,7 @@ class Manager:
     def _abort(self) -> None:
         """systemd's WatchdogSignal=."""
         self._result = "watchdog"
-        self._set(State.STOPPING, self._abort_limit_s)
+        self._set(State.STOPPING)
         self._scope.signal_main(signal.SIGABRT)
 
     def _lasted_too_long(self) -> None:
@@ -425,7 +427,7 @@ class Manager:
         elif self._unwanted or self._exit_code == _CONFIGURATION:
             self._over(State.FAILED)
         else:
-            self._set(State.PAUSING, self._restart_delay_s)
+            self._set(State.PAUSING)
 
     def _over(self, state: State) -> None:
         self._set(state)
