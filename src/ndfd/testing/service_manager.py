@@ -111,6 +111,7 @@ class Manager:
         self._exit_code: int | None = None
         self._status_text = ""
         self._restarts = 0
+        self._failed_starts = 0
         self._messages: list[Message] = []
         self._history: list[tuple[float, str]] = []
         #: What was asked for: that it is started when it has ended, or that it is not.
@@ -258,9 +259,14 @@ class Manager:
             self._scope.signal_main(number)
 
     def wait_ready(self, limit_s: float | None = None) -> None:
-        """Until it is ready, which may be after more than one start; `ServiceFailed` when it has ended for good."""
-        self._wait(lambda: self._state is State.RUNNING or self._state in _OVER, "was not ready", limit_s)
-        if self._state in _OVER:
+        """Until it is ready, also after a pause; `ServiceFailed` when it ends before, or has ended for good."""
+        failed = self._failed_starts
+
+        def decided() -> bool:
+            return self._state in (State.RUNNING, *_OVER) or self._failed_starts > failed
+
+        self._wait(decided, "was not ready", limit_s)
+        if self._state is not State.RUNNING:
             raise self._failure("has ended")
 
     def wait_for(self, condition: Callable[[Self], bool], limit_s: float | None = None) -> None:
@@ -408,8 +414,10 @@ class Manager:
                 self._scope.signal_main(signal.SIGTERM)
         elif what == "failed":
             self._result = "resources"
+            self._failed_starts += 1
             self._ended()
         elif what == "ended":
+            self._failed_starts += self._state is State.STARTING
             self._pid, self._exit_code = 0, int(rest)
             if self._result == "success" and self._exit_code not in _CLEAN:
                 self._result = "exit-code" if self._exit_code > 0 else "signal"
