@@ -36,7 +36,7 @@ _RATES: dict[str, tuple[float, int]] = {
 }
 #: Connections at each door that are open from the beginning, and seldom used.
 _IDLE = 25
-#: More than the kernel keeps of a connection that is not read (net.core.wmem_default is 212,992): it cannot be left there.
+#: More than the kernel keeps of a connection that is not read (net.core.wmem_default is 212,992).
 _LARGE_BYTES = 3_000_000
 _LARGE_PIECES = 30
 
@@ -62,7 +62,7 @@ class Work:
 
 
 class Load:
-    """Runs from the beginning of a block, when every client is connected, to its end, in a thread and loop of its own."""
+    """Runs from the beginning of a block, when every client is connected, to its end; in a thread of its own."""
 
     def __init__(self, folder: Path, rate: float, seed: int, *, large: bool = False) -> None:
         self._varlink = folder / "ndfd.sock"
