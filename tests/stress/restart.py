@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import signal
 import sys
 import tempfile
@@ -31,8 +30,10 @@ from tests.stress.restart_findings import Findings, Happening, Jobs
 from tests.stress.restart_load import FULL_RATE, WORK_LABEL, Load, Work, overlapping
 
 #: Between what is done to the daemon, on average: users get their answers, too.
-_CALM_S = 0.7
+_CALM_S = 1.0
 _JOBS_LIMIT_S = 120.0
+#: The manager that `restart_bed` has this program use, there.
+_INSIDE = "this-systemd"
 
 Say = Callable[[str], None]
 
@@ -67,7 +68,7 @@ def run(daemon: Daemon, plan: Plan, say: Say) -> Findings:
     with Load(daemon.folder, plan.rate, plan.seed, large=plan.large) as load:
         order = plan.order()
         for number, kind in enumerate(order, 1):
-            time.sleep(plan.calm_s * 2 * random.random())
+            time.sleep(plan.calm_s * random.uniform(0.5, 1.5))
             begun_s = time.monotonic()
             doings[kind]()
             happenings.append(Happening(kind, begun_s, time.monotonic()))
@@ -143,9 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         if given.manager == "systemd":
-            if (reason := restart_bed.why_not(os.environ)) is not None:
+            if (reason := restart_bed.why_not()) is not None:
                 parser.exit(69, f"scripts/restart-test: no systemd to be had: {reason}\n")
-            return restart_bed.run(os.environ, _inside(given))
+            return restart_bed.run(_inside(given))
         with _daemon(given.manager) as daemon:
             findings = run(daemon, plan, say)
     except KeyboardInterrupt:
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _daemon(manager: str) -> Iterator[Daemon]:
-    if manager == "here":
+    if manager == _INSIDE:
         with under_systemd() as daemon:
             yield daemon
         return
@@ -180,7 +181,7 @@ def _plan(given: argparse.Namespace) -> Plan:
 
 def _inside(given: argparse.Namespace) -> list[str]:
     plan = _plan(given)
-    arguments = ["--manager", "here", "--restarts", str(plan.restarts), "--kills", str(plan.kills)]
+    arguments = ["--manager", _INSIDE, "--restarts", str(plan.restarts), "--kills", str(plan.kills)]
     arguments += ["--reloads", str(plan.reloads), "--upgrades", str(plan.upgrades), "--rate", str(plan.rate)]
     arguments += ["--seed", str(plan.seed)]
     return arguments + ["--large"] * plan.large + ["--json"] * given.json
@@ -201,9 +202,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--large", action="store_true", help="also send bodies that a restart may cut; counted apart")
     parser.add_argument(
         "--manager",
-        choices=("testing", "systemd", "here"),
+        choices=("testing", "systemd", _INSIDE),
         default="testing",
-        help="ndfd.testing's service manager (default); a systemd that NDFD_SYSTEMD_BED boots; this machine's own",
+        metavar="testing|systemd",
+        help="ndfd.testing's service manager, or the systemd that NDFD_SYSTEMD_BED boots (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=1, help="another seed gives another order and other moments")
     parser.add_argument("--json", action="store_true", help="the findings as JSON on stdout")

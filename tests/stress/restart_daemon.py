@@ -11,11 +11,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import ndfd
 from ndfd.client import Client
 from ndfd.testing.service_manager import Manager
-from tests.daemon.conftest import environment
 
 _VERSION = re.compile(r'__version__ = "([^"]+)"')
 _READY_LIMIT_S = 60.0
@@ -24,32 +24,32 @@ SETTINGS = ("network.max_connections_per_user=1000",)
 
 
 class Releases:
-    """Two of them side by side, as in /opt/ndfd/releases, and `current`, which is what runs."""
+    """A and B side by side, as in /opt/ndfd/releases, of which B is newer, and `current`, which is what runs."""
 
     def __init__(self, folder: Path) -> None:
+        """They are there, B as a copy of A."""
         self.current = folder / "current"
         self._folder = folder / "releases"
-        package = Path(ndfd.__file__).parent
-        for name in ("A", "B"):
-            shutil.copytree(package, self._folder / name / "ndfd", ignore=shutil.ignore_patterns("__pycache__"))
-        self._say_version("B", f"{ndfd.__version__}.1")
-        self._use("A")
-
-    def upgrade(self) -> str:
-        """Has `current` be the other release, in one step; that one's version."""
-        self._use("B")
-        return f"{ndfd.__version__}.1"
-
-    def _use(self, name: str) -> None:
-        link = self.current.with_name("current.new")
-        link.symlink_to(self._folder / name)
-        link.replace(self.current)
-
-    def _say_version(self, name: str, version: str) -> None:
-        path = self._folder / name / "ndfd" / "__init__.py"
-        text, count = _VERSION.subn(f'__version__ = "{version}"', path.read_text())
+        self._newer = f"{ndfd.__version__}.1"
+        path = self._folder / "B" / "ndfd" / "__init__.py"
+        text, count = _VERSION.subn(f'__version__ = "{self._newer}"', path.read_text())
         assert count == 1
         path.write_text(text)
+
+    @classmethod
+    def copied(cls, folder: Path) -> Self:
+        """Of the ndfd that this process has imported."""
+        for name in ("A", "B"):
+            shutil.copytree(Path(ndfd.__file__).parent, folder / "releases" / name / "ndfd")
+        (folder / "current").symlink_to("releases/A")
+        return cls(folder)
+
+    def upgrade(self) -> str:
+        """Has `current` be B, in one step; its version."""
+        link = self.current.with_name("current.new")
+        link.symlink_to("releases/B")
+        link.replace(self.current)
+        return self._newer
 
 
 class Daemon(ABC):
@@ -109,21 +109,22 @@ class UnderManager(Daemon):
 @contextlib.contextmanager
 def under_manager(folder: Path) -> Iterator[UnderManager]:
     """Ready, with everything it has in this folder."""
-    releases = Releases(folder)
+    releases = Releases.copied(folder)
     for name in ("run", "etc"):
         (folder / name).mkdir(mode=0o755)
     command = [sys.executable, "-m", "ndfd", "run", "--service", "--config-dir", str(folder / "etc")]
     for setting in (f"network.socket_dir={folder / 'run'}", f"storage.state_dir={folder / 'state'}", *SETTINGS):
         command += ["--set", setting]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("NDFD_")}
     # Before what is installed: this path is looked through first.
-    variables = environment(PYTHONPATH=str(releases.current))
+    variables["PYTHONPATH"] = str(releases.current)
     with Manager(folder / "run", command, variables, watchdog_s=30.0) as manager:
         manager.wait_ready(_READY_LIMIT_S)
         yield UnderManager(manager, releases)
 
 
 class UnderSystemd(Daemon):
-    """That of this machine, on which ndfd is installed below /opt/ndfd and its units are in place."""
+    """That of this machine, on which `restart_bed` has put ndfd and its units."""
 
     _UNIT = "ndfd.service"
 
@@ -160,7 +161,7 @@ class UnderSystemd(Daemon):
 
 @contextlib.contextmanager
 def under_systemd() -> Iterator[UnderSystemd]:
-    """Ready; the folder of the releases is made here, and the units were installed before."""
+    """Ready, until the end of the block."""
     daemon = UnderSystemd(Releases(Path("/opt/ndfd")))
     daemon._systemctl("start", "ndfd.socket", "ndfd.service")
     try:
