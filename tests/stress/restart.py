@@ -24,6 +24,7 @@ from ndfd.client import Client
 from ndfd.errors import NdfdError
 from ndfd.model.job_states import FINAL, JobState
 from ndfd.model.jobs import LIST_MAX, Job, JobQuery
+from ndfd.testing.service_manager import ServiceFailed
 from tests.stress import restart_bed
 from tests.stress.restart_daemon import Daemon, under_manager, under_systemd
 from tests.stress.restart_findings import Findings, Happening, Jobs
@@ -152,6 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("stopped")
         return 130
+    except ServiceFailed as error:
+        say(f"scripts/restart-test: {error}")
+        return 1
     print(json.dumps(findings.as_json(), indent=1) if given.json else "\n".join(findings.lines()))
     return 0 if findings.good else 1
 

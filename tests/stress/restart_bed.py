@@ -12,6 +12,8 @@ from tests.systemd_bed import BED, NO_BED, PYTHON, ROOT, SUITE, UNITS, SystemdBe
 
 _TESTS = "/opt/ndfd/tests"
 _CONFIG = "[network]\nmax_connections_per_user = 1000\n"
+_DROP_INS = "/etc/systemd/system/ndfd.service.d"
+_BEFORE_253 = "[Service]\nType=notify\nExecReload=/usr/bin/ndfd reload\n"
 
 #: What is installed becomes the first release, and is then looked for where `current` leads.
 _INSTALL = f"""
@@ -20,8 +22,8 @@ cp -r {_TESTS}/units/*.service {_TESTS}/units/*.socket /etc/systemd/system/
 cp {_TESTS}/units/sysusers.d/* /usr/lib/sysusers.d/
 cp {_TESTS}/units/tmpfiles.d/* /usr/lib/tmpfiles.d/
 version=$(systemctl --version | awk 'NR == 1 {{ print int($2) }}')
-[ "$version" -ge 253 ] || cp -r {_TESTS}/units/before-253/* /etc/systemd/system/
-[ "$version" -lt 254 ] || cp -r {_TESTS}/units/since-254/* /etc/systemd/system/
+# systemd took the name for no type before 253, and then the default for it.
+[ "$version" -ge 253 ] || {{ mkdir -p {_DROP_INS} && printf {_BEFORE_253!r} > {_DROP_INS}/before-253.conf; }}
 systemd-sysusers
 systemd-tmpfiles --create ndfd.conf
 site=$({PYTHON} -I -c 'import ndfd; print(ndfd.__path__[0])')

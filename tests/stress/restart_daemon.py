@@ -16,7 +16,7 @@ from typing import Self
 
 import ndfd
 from ndfd.client import Client
-from ndfd.testing.service_manager import Manager
+from ndfd.testing.service_manager import Manager, ServiceFailed
 
 _VERSION = re.compile(r'__version__ = "([^"]+)"')
 _READY_LIMIT_S = 60.0
@@ -143,7 +143,7 @@ class UnderSystemd(Daemon):
         # systemctl has no verb that waits for a restart that nobody asked for.
         while self._shown("MainPID") in (before, "0") or self._shown("ActiveState") != "active":
             if time.monotonic() > until:
-                raise RuntimeError(f"the killed daemon was not started again:\n{self.log_tail()}")
+                raise ServiceFailed(f"the killed daemon was not started again:\n{self.log_tail()}")
 
     def reload(self) -> None:
         self._systemctl("reload", self._UNIT)
@@ -157,7 +157,7 @@ class UnderSystemd(Daemon):
     def _systemctl(self, *arguments: str) -> None:
         ended = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False)
         if ended.returncode != 0:
-            raise RuntimeError(f"systemctl {' '.join(arguments)}: {ended.stderr}\n{self.log_tail()}")
+            raise ServiceFailed(f"systemctl {' '.join(arguments)}: {ended.stderr}\n{self.log_tail()}")
 
 
 @contextlib.contextmanager
