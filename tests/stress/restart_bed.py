@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tests.systemd_bed import BED, NO_BED, PYTHON, ROOT, SUITE, UNITS, SystemdBed, payload
 
+#: The filter of systemd-nspawn denies Landlock to services, and workers need it.
+_BACKEND = "v1"
 _TESTS = "/opt/ndfd/tests"
 _CONFIG = "[network]\nmax_connections_per_user = 1000\n"
 _DROP_INS = "/etc/systemd/system/ndfd.service.d"
@@ -60,9 +62,9 @@ def run(arguments: Sequence[str]) -> int:
     }
     with tempfile.TemporaryDirectory(prefix="ndfd-restart-") as folder:
         tar = payload(Path(folder) / "payload.tar", files)
-        with SystemdBed(BED, name, tar) as bed:
+        with SystemdBed(BED, name, tar, backend=_BACKEND) as bed:
             bed.sh(_INSTALL)
-            command = [BED, "-b", "nspawn", "-n", name, "exec", "env", f"PYTHONPATH={_TESTS}", PYTHON]
+            command = [BED, "-b", _BACKEND, "-n", name, "exec", "env", f"PYTHONPATH={_TESTS}", PYTHON]
             # Not captured: the progress is to be seen.
             ended = subprocess.run(
                 [*command, "-m", "tests.stress.restart", *arguments],
