@@ -68,13 +68,14 @@ def run(daemon: Daemon, plan: Plan, say: Say) -> Findings:
     random = Random(plan.seed)
     with Load(daemon.folder, plan.rate, plan.seed, large=plan.large) as load:
         order = plan.order()
+        time.sleep(plan.calm_s)
         for number, kind in enumerate(order, 1):
-            time.sleep(plan.calm_s * random.uniform(0.5, 1.5))
             begun_s = time.monotonic()
             doings[kind]()
             happenings.append(Happening(kind, begun_s, time.monotonic()))
+            # Who waited meanwhile has an answer after that.
+            time.sleep(plan.calm_s * random.uniform(0.5, 1.5))
             say(_progress(number, len(order), happenings[-1], load))
-        time.sleep(plan.calm_s)
     say(f"looking at {len(load.works)} jobs")
     jobs = _judge(daemon.folder, load.works)
     return Findings(load.exchanges, happenings, jobs, load.idle_broken, load.ended_s - load.begun_s)

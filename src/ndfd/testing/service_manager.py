@@ -413,7 +413,7 @@ class Manager:
                 # It was asked to end before there was anything to end.
                 self._scope.signal_main(signal.SIGTERM)
         elif what == "failed":
-            self._result = "resources"
+            self._pid, self._result = 0, "resources"
             self._failed_starts += 1
             self._ended()
         elif what == "ended":
