@@ -99,7 +99,7 @@ def test_a_reload_that_is_not_told_of_fails_and_the_service_serves_on(tmp_path: 
     deaf = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + _TELLS
     with managed(tmp_path, sys.executable, "-I", "-S", "-c", deaf, "READY=1", stop_limit_s=0.2) as manager:
         manager.wait_ready()
-        manager._limits_s[State.RELOADING] = 0.2
+        manager.unit.limits_s[State.RELOADING] = 0.2
         with pytest.raises(ServiceFailed, match="did not reload: active"):
             manager.reload()
 

@@ -11,33 +11,29 @@ It has no limit of starts in a time, starts nothing on socket activation, and do
 from __future__ import annotations
 
 import contextlib
-import enum
 import os
 import select
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ndfd.testing.descriptor_store import DescriptorStore
-from ndfd.testing.notify_socket import Message, NotifySocket, close_all
+from ndfd.testing.managed_service import OVER, ManagedService, State, Unit
+from ndfd.testing.notify_socket import Message, NotifySocket
 from ndfd.testing.service_scope import Scope
+
+__all__ = ["LISTENERS", "Manager", "Message", "ServiceFailed", "State", "Unit"]
 
 #: The sockets of ndfd.socket, which are told apart by these names of their files.
 LISTENERS = ("ndfd.sock", "http.sock")
-#: Its FileDescriptorName=, SocketMode= and Backlog=, which the kernel caps at net.core.somaxconn.
-_LISTENER_NAME = "ndfd"
+#: Its SocketMode= and Backlog=, which the kernel caps at net.core.somaxconn.
 _LISTENER_MODE = 0o660
 _BACKLOG = 4096
 
-#: RestartPreventExitStatus=.
-_CONFIGURATION = 78
-#: "SuccessExitStatus=" of systemd.service(5): by these signals a process ends in order, too.
-_CLEAN = frozenset({0, -signal.SIGHUP, -signal.SIGINT, -signal.SIGTERM, -signal.SIGPIPE})
 #: TimeoutStartSec= and TimeoutStopSec= unless told otherwise: systemd's.
 _LIMIT_S = 90.0
 #: RestartSec= unless told otherwise: systemd's.
@@ -46,22 +42,6 @@ _RESTART_DELAY_S = 0.1
 
 class ServiceFailed(Exception):
     """The service did not do what was asked of it; says what, and the end of its log."""
-
-
-class State(enum.StrEnum):
-    """systemd's ActiveState, and the pause before a restart."""
-
-    INACTIVE = "inactive"
-    STARTING = "activating"
-    RUNNING = "active"
-    RELOADING = "reloading"
-    STOPPING = "deactivating"
-    PAUSING = "auto-restart"
-    FAILED = "failed"
-
-
-_UP = (State.RUNNING, State.RELOADING)
-_OVER = (State.INACTIVE, State.FAILED)
 
 
 class Manager:
@@ -90,38 +70,21 @@ class Manager:
         self.folder = folder
         #: What the service, and each before it, said on its standard output and standard error.
         self.log = folder / "log"
-        #: Of the next start on.
-        self.command = tuple(command)
-        self.environment = dict(environment)
-        self._watchdog_s = watchdog_s
-        self._limits_s = {
-            State.STARTING: start_limit_s,
-            State.RELOADING: start_limit_s,
-            State.STOPPING: stop_limit_s,
-            State.PAUSING: restart_delay_s,
-        }
-        self._store_max = store_max
-
+        #: How it is run.
+        self.unit = Unit(
+            command=tuple(command),
+            environment=dict(environment),
+            log=self.log,
+            limits_s={
+                State.STARTING: start_limit_s,
+                State.RELOADING: start_limit_s,
+                State.STOPPING: stop_limit_s,
+                State.PAUSING: restart_delay_s,
+            },
+            watchdog_s=watchdog_s,
+            store_max=store_max,
+        )
         self._changed = threading.Condition()
-        self._state = State.INACTIVE
-        #: Of the main process; 0 when there is none.
-        self._pid = 0
-        #: How the service ended last, as systemd's Result.
-        self._result = "success"
-        self._exit_code: int | None = None
-        self._status_text = ""
-        self._restarts = 0
-        self._failed_starts = 0
-        self._messages: list[Message] = []
-        self._history: list[tuple[float, str]] = []
-        #: What was asked for: that it is started when it has ended, or that it is not.
-        self._wanted = self._unwanted = False
-        #: When the state has lasted too long, and when the watchdog has been silent for too long.
-        self._deadline_s: float | None = None
-        self._watchdog_deadline_s: float | None = None
-        #: When a reload was asked for that the service has not told of yet, by the clock of MONOTONIC_USEC.
-        self._reload_asked_usec: int | None = None
-        self._reloads = 0
         self._closing = False
 
     # For the one who tests
@@ -129,17 +92,18 @@ class Manager:
     def __enter__(self) -> Self:
         """Returns when the sockets listen and the service is being started."""
         self._epoll = select.epoll()
-        self._store = DescriptorStore(self._epoll, self._store_max)
+        self._store = DescriptorStore(self._epoll, self.unit.store_max)
         self._listeners = [_listen(self.folder / name) for name in LISTENERS]
         self._notify = NotifySocket(self.folder / "notify")
         self._scope = Scope()
+        self._service = ManagedService(self.unit, self._scope, self._notify, self._store, self._listeners)
         self._wake_fd = os.eventfd(0)
         for source in (self._notify, self._scope, self._wake_fd):
             self._epoll.register(source, select.EPOLLIN)
         self._thread = threading.Thread(target=self._run, name="service manager")
         self._thread.start()
         with self._acting():
-            self._start()
+            self._service.start()
         return self
 
     def __exit__(
@@ -163,44 +127,44 @@ class Manager:
     @property
     def state(self) -> State:
         """Now."""
-        return self._state
+        return self._service.state
 
     @property
     def result(self) -> str:
         """Of the last end: success, exit-code, signal, watchdog, timeout; resources: nothing could be started."""
-        return self._result
+        return self._service.result
 
     @property
     def exit_code(self) -> int | None:
         """Of the last main process that ended, as `os.waitstatus_to_exitcode`."""
-        return self._exit_code
+        return self._service.exit_code
 
     @property
     def pid(self) -> int:
         """Of the main process; 0 when there is none."""
-        return self._pid
+        return self._service.pid
 
     @property
     def status_text(self) -> str:
         """STATUS= of the service."""
-        return self._status_text
+        return self._service.status_text
 
     @property
     def restarts(self) -> int:
         """How often it was started again because it had failed."""
-        return self._restarts
+        return self._service.restarts
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """All that the main processes told, in order; barriers are none."""
         with self._changed:
-            return tuple(self._messages)
+            return tuple(self._service.messages)
 
     @property
     def history(self) -> tuple[tuple[float, str], ...]:
         """When (`time.monotonic`) it came into which state, and a main process was started, was ready or ended."""
         with self._changed:
-            return tuple(self._history)
+            return tuple(self._service.history)
 
     @property
     def store(self) -> tuple[str, ...]:
@@ -211,34 +175,32 @@ class Manager:
     def start(self) -> None:
         """Starts it, if it does not run, and waits until it is ready."""
         with self._acting():
-            if self._state in (*_OVER, State.PAUSING):
-                self._start()
+            if self._service.state in (*OVER, State.PAUSING):
+                self._service.start()
         self.wait_ready()
 
     def stop(self) -> None:
         """Ends it (SIGTERM, after the limit SIGKILL), and drops what is kept for it."""
         with self._acting():
-            self._stop(start_again=False)
-        self._wait(lambda: self._state in _OVER, "did not stop")
+            self._service.stop(start_again=False)
+        self._wait(lambda: self._service.state in OVER, "did not stop")
 
     def restart(self) -> None:
         """Ends it and starts it again at once, with what is kept for it; returns when it is ready."""
         with self._acting():
-            before = self._pid
-            self._stop(start_again=True)
-        self._wait(lambda: self._pid != before or self._state in _OVER, "did not stop")
+            before = self._service.pid
+            self._service.stop(start_again=True)
+        self._wait(lambda: self._service.pid != before or self._service.state in OVER, "did not stop")
         self.wait_ready()
 
     def reload(self) -> None:
         """SIGHUP; returns when it has told that it reloads, and that it is ready again."""
         with self._acting():
             self._expect(State.RUNNING)
-            done = self._reloads
-            self._reload_asked_usec = time.monotonic_ns() // 1000
-            self._set(State.RELOADING)
-            self._scope.signal_main(signal.SIGHUP)
-        self._wait(lambda: self._state is not State.RELOADING, "did not reload")
-        if self._reloads == done:
+            done = self._service.reloads
+            self._service.reload()
+        self._wait(lambda: self._service.state is not State.RELOADING, "did not reload")
+        if self._service.reloads == done:
             raise self._failure("did not reload")
 
     def kill(self, number: int = signal.SIGKILL) -> None:
@@ -247,11 +209,11 @@ class Manager:
         What it leaves behind is killed as well. After a pause the service is started again, if it did not end in order.
         """
         with self._acting():
-            killed = self._pid
+            killed = self._service.pid
             if not killed:
                 raise self._failure("does not run")
             self._scope.signal_main(number)
-        self._wait(lambda: self._pid != killed, "did not end")
+        self._wait(lambda: self._service.pid != killed, "did not end")
 
     def signal(self, number: int) -> None:
         """Sends this to the main process."""
@@ -260,13 +222,13 @@ class Manager:
 
     def wait_ready(self, limit_s: float | None = None) -> None:
         """Until it is ready, also after a pause; `ServiceFailed` when it ends before, or has ended for good."""
-        failed = self._failed_starts
+        failed = self._service.failed_starts
 
         def decided() -> bool:
-            return self._state in (State.RUNNING, *_OVER) or self._failed_starts > failed
+            return self._service.state in (State.RUNNING, *OVER) or self._service.failed_starts > failed
 
         self._wait(decided, "was not ready", limit_s)
-        if self._state is not State.RUNNING:
+        if self._service.state is not State.RUNNING:
             raise self._failure("has ended")
 
     def wait_for(self, condition: Callable[[Self], bool], limit_s: float | None = None) -> None:
@@ -284,17 +246,18 @@ class Manager:
 
     def _wait(self, condition: Callable[[], bool], otherwise: str, limit_s: float | None = None) -> None:
         # What lasts too long is ended by the limits of the states: this one is for what those do not end.
-        limit_s = 2 * sum(self._limits_s.values()) if limit_s is None else limit_s
+        limit_s = 2 * sum(self.unit.limits_s.values()) if limit_s is None else limit_s
         with self._changed:
             if not self._changed.wait_for(condition, limit_s):
                 raise self._failure(f"{otherwise} within {limit_s:g} s")
 
     def _failure(self, what: str) -> ServiceFailed:
         said = self.log.read_text(errors="replace")[-4000:] if self.log.exists() else ""
-        return ServiceFailed(f"the service {what}: {self._state}, {self._result}, exit code {self._exit_code}\n{said}")
+        state = f"{self.state}, {self.result}, exit code {self.exit_code}"
+        return ServiceFailed(f"the service {what}: {state}\n{said}")
 
     def _expect(self, state: State) -> None:
-        if self._state is not state:
+        if self._service.state is not state:
             raise self._failure(f"is not {state}")
 
     # The thread. From here on everything is done with the lock held.
@@ -302,7 +265,7 @@ class Manager:
     def _run(self) -> None:
         while True:
             with self._changed:
-                timeout_s = self._until_next()
+                timeout_s = self._service.until_next()
             ready = self._epoll.poll(timeout_s)
             with self._changed:
                 if self._closing:
@@ -313,189 +276,14 @@ class Manager:
                         self._store.drop(fd)
                 for fd, _ in ready:
                     self._dispatch(fd)
-                self._expire()
+                self._service.expire()
                 self._changed.notify_all()
 
     def _dispatch(self, fd: int) -> None:
         if fd == self._wake_fd:
             os.eventfd_read(self._wake_fd)
-            return
-        # Whoever tells something, its start was said before.
-        for what, rest in self._scope.hear():
-            if what == "ended":
-                # What it told before counts.
-                self._hear()
-            self._scope_said(what, rest)
-        self._hear()
-
-    def _until_next(self) -> float | None:
-        deadlines = [each for each in (self._deadline_s, self._watchdog_deadline_s) if each is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-
-    def _expire(self) -> None:
-        now_s = time.monotonic()
-        if self._watchdog_deadline_s is not None and now_s >= self._watchdog_deadline_s:
-            self._abort()
-        if self._deadline_s is not None and now_s >= self._deadline_s:
-            self._lasted_too_long()
-
-    def _set(self, state: State) -> None:
-        self._state = state
-        self._note(state)
-        limit_s = self._limits_s.get(state)
-        self._deadline_s = None if limit_s is None else time.monotonic() + limit_s
-        if state not in _UP:
-            self._watchdog_deadline_s = None
-
-    def _note(self, what: str) -> None:
-        self._history.append((time.monotonic(), str(what)))
-
-    # From state to state
-
-    def _start(self) -> None:
-        self._wanted = self._unwanted = False
-        self._status_text = ""
-        self._result = "success"
-        kept = self._store.passed()
-        passed = [listener.fileno() for listener in self._listeners] + [fd for fd, _ in kept]
-        names = [_LISTENER_NAME] * len(self._listeners) + [name for _, name in kept]
-        told = {"LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": ":".join(names)}
-        told["NOTIFY_SOCKET"] = str(self._notify.path)
-        if self._watchdog_s is not None:
-            told["WATCHDOG_USEC"] = str(round(self._watchdog_s * 1e6))
-        if self._store_max:
-            told["FDSTORE"] = str(self._store_max)
-        self._set(State.STARTING)
-        with self.log.open("ab") as log:
-            self._scope.start(self.command, self.environment | told, log.fileno(), passed)
-
-    def _stop(self, *, start_again: bool) -> None:
-        if self._state in (*_OVER, State.PAUSING):
-            if start_again:
-                self._start()
-            else:
-                self._over(State.INACTIVE)
-            return
-        self._wanted, self._unwanted = start_again, not start_again
-        if self._state is not State.STOPPING:
-            self._set(State.STOPPING)
-            self._scope.signal_main(signal.SIGTERM)
-
-    def _abort(self) -> None:
-        """systemd's WatchdogSignal=."""
-        self._result = "watchdog"
-        self._set(State.STOPPING)
-        self._scope.signal_main(signal.SIGABRT)
-
-    def _lasted_too_long(self) -> None:
-        if self._state is State.PAUSING:
-            self._restarts += 1
-            self._start()
-        elif self._state is State.RELOADING:
-            # It serves on.
-            self._reload_asked_usec = None
-            self._set(State.RUNNING)
-        elif self._state is State.STARTING:
-            self._result = "timeout"
-            self._set(State.STOPPING)
-            self._scope.signal_main(signal.SIGTERM)
         else:
-            if self._result == "success":
-                self._result = "timeout"
-            self._set(State.STOPPING)
-            self._scope.kill_all()
-
-    def _scope_said(self, what: str, rest: str) -> None:
-        self._note(f"{what} {rest}".strip())
-        if what == "started":
-            self._pid = int(rest)
-            if self._state is State.STOPPING:
-                # It was asked to end before there was anything to end.
-                self._scope.signal_main(signal.SIGTERM)
-        elif what == "failed":
-            self._pid, self._result = 0, "resources"
-            self._failed_starts += 1
-            self._ended()
-        elif what == "ended":
-            self._failed_starts += self._state is State.STARTING
-            self._pid, self._exit_code = 0, int(rest)
-            if self._result == "success" and self._exit_code not in _CLEAN:
-                self._result = "exit-code" if self._exit_code > 0 else "signal"
-            self._set(State.STOPPING)
-            self._scope.kill_all()
-        elif what == "empty":
-            self._ended()
-
-    def _ended(self) -> None:
-        """No process is left."""
-        if self._wanted:
-            self._start()
-        elif self._result == "success":
-            self._over(State.INACTIVE)
-        elif self._unwanted or self._exit_code == _CONFIGURATION:
-            self._over(State.FAILED)
-        else:
-            self._set(State.PAUSING)
-
-    def _over(self, state: State) -> None:
-        self._set(state)
-        self._store.clear()
-
-    # What the service tells
-
-    def _hear(self) -> None:
-        while (received := self._notify.receive()) is not None:
-            message, fds = received
-            # The end of the descriptor is what a barrier's sender waits for (sd_notify_barrier(3)).
-            if message.pid != self._pid or message.fields.get("BARRIER") == "1":
-                close_all(fds)
-                continue
-            self._messages.append(message)
-            self._keep(message.fields, fds)
-            self._obey(message.fields)
-
-    def _keep(self, fields: Mapping[str, str], fds: list[int]) -> None:
-        name = fields.get("FDNAME")
-        if fields.get("FDSTOREREMOVE") == "1" and name is not None:
-            self._store.remove(name)
-        if fields.get("FDSTORE") == "1":
-            self._store.add(name, fds, poll=fields.get("FDPOLL") != "0")
-        else:
-            close_all(fds)
-
-    def _obey(self, fields: Mapping[str, str]) -> None:
-        self._status_text = fields.get("STATUS", self._status_text)
-        if fields.get("READY") == "1":
-            self._ready()
-        if fields.get("RELOADING") == "1" and self._state in _UP:
-            self._reloading(_number(fields.get("MONOTONIC_USEC", "")))
-        if fields.get("STOPPING") == "1" and self._state in _UP:
-            self._set(State.STOPPING)
-        if fields.get("WATCHDOG") == "1":
-            self._feed_watchdog()
-        elif fields.get("WATCHDOG") == "trigger":
-            self._abort()
-        if (extension := fields.get("EXTEND_TIMEOUT_USEC")) is not None and self._deadline_s is not None:
-            self._deadline_s = max(self._deadline_s, time.monotonic() + _number(extension) / 1e6)
-
-    def _ready(self) -> None:
-        self._note("ready")
-        if self._state is State.RELOADING and self._reload_asked_usec is None:
-            self._reloads += 1
-            self._set(State.RUNNING)
-        elif self._state is State.STARTING:
-            self._set(State.RUNNING)
-            self._feed_watchdog()
-
-    def _reloading(self, since_usec: int) -> None:
-        # An older one is not what was asked for.
-        if self._reload_asked_usec is not None and since_usec >= self._reload_asked_usec:
-            self._reload_asked_usec = None
-        self._set(State.RELOADING)
-
-    def _feed_watchdog(self) -> None:
-        if self._watchdog_s is not None and self._state in _UP:
-            self._watchdog_deadline_s = time.monotonic() + self._watchdog_s
+            self._service.hear()
 
 
 def _listen(path: Path) -> socket.socket:
@@ -505,8 +293,3 @@ def _listen(path: Path) -> socket.socket:
     path.chmod(_LISTENER_MODE)
     listener.listen(_BACKLOG)
     return listener
-
-
-def _number(text: str) -> int:
-    """What is no number says nothing, as to systemd."""
-    return int(text) if text.isascii() and text.isdecimal() else 0
