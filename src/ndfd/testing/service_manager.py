@@ -56,7 +56,7 @@ class Manager:
         command: Sequence[str],
         environment: Mapping[str, str],
         *,
-        store_max: int = 8192,
+        store_max: int = 2048,
         watchdog_s: float | None = None,
         start_limit_s: float = _LIMIT_S,
         stop_limit_s: float = _LIMIT_S,
