@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ndfd.config.context import Context
+from ndfd.config.context import Context, disown_manager
 from ndfd.config.environment import VARIABLES
 from ndfd.config.keys import KEYS
 from ndfd.config.load import Reading, read
@@ -193,3 +193,19 @@ def test_processes_of_the_daemon_get_none_of_its_configuration() -> None:
 def test_each_key_has_one_variable() -> None:
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
     assert {key.variable for key in KEYS.values()} <= set(VARIABLES)
+
+
+def test_a_child_hears_nothing_of_the_service_manager_and_neither_does_what_inherits_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = (
+        *("NOTIFY_SOCKET", "MAINPID", "FDSTORE", "WATCHDOG_PID", "WATCHDOG_USEC"),
+        *("LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"),
+    )
+    assert Context(environment={"LISTEN_ADDRESS": "x", **dict.fromkeys(names, "1")}).child_environment() == {
+        "LISTEN_ADDRESS": "x"
+    }
+    for name in names:
+        monkeypatch.setenv(name, "1")
+    disown_manager()
+    assert not os.environ.keys() & set(names)

@@ -161,7 +161,16 @@ def test_whoever_watches_when_the_daemon_stops_hears_of_it(tmp_path: Path) -> No
             with pytest.raises(ShuttingDown):
                 async for _ in changes:
                     pass
-            with pytest.raises(ShuttingDown):
-                await it.submit("another")
+
+    run(body())
+
+
+def test_what_is_submitted_while_the_daemon_stops_waits_for_its_next_life(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with scene(tmp_path, behaviour=None) as it:
+            await it.service.stop(0)
+            job = (await it.submit("another")).job
+            assert (await it.store.get(job.id, None)).state is JobState.QUEUED
+            assert not it.pools.calls
 
     run(body())

@@ -249,7 +249,7 @@ def test_without_workers_a_daemon_is_healthy_where_none_is_kept_and_none_has_fai
 
 
 def test_a_stopping_daemon_is_not_healthy(web: UnixHttpConnection, doors: Doors) -> None:
-    doors.occupancy.closed = True
+    doors.occupancy.stopping = True
     assert ask(web, "GET", "/health").status == 503
 
 

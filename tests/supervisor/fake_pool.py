@@ -52,10 +52,11 @@ async def scene(
     jobs_per_worker: int = 100,
     workers_max: int | None = None,
     pressure: Callable[[], Pressure | None] = lambda: None,
+    clock: FakeClock | None = None,
 ) -> AsyncIterator[Scene]:
     """A pool that runs, until the end of the block; of fixed size unless `workers_max` is given."""
     limits = PoolLimits(workers, workers_max or workers, jobs_per_worker, rss_max_bytes=50_000_000)
-    spawner, clock = FakeSpawner(), FakeClock()
+    spawner, clock = FakeSpawner(), clock or FakeClock()
     pool = Pool(spawner, limits, clock, pressure=pressure)
     await pool.start()
     document_fd = platform.sealed_memfd("document", b"%PDF")

@@ -23,8 +23,10 @@ def run(private_dir: Path | None, owner_fd: int | None, sources: Sources) -> int
     It prints one line with its sockets on stdout when it is ready: when a worker has converted a built-in document.
     Its log goes to stderr. There is one daemon for each socket folder; a second one is refused.
 
-    SIGTERM lets running conversions end, for 30 seconds at most, and takes no new ones. SIGINT (Ctrl-C) cancels them;
-    a second SIGINT ends the daemon on the spot.
+    SIGTERM lets running conversions end, for 30 seconds at most ([runtime] drain_timeout), and takes no new ones.
+    SIGINT (Ctrl-C) cancels them; a second SIGINT ends the daemon on the spot.
+
+    A service manager that speaks sd_notify(3) hears how it is, and may hand it its sockets (sd_listen_fds(3)).
 
     It is configured by TOML files, variables and --set; `ndfd config reference` lists the keys. Any mistake, also an
     unknown key, keeps it from starting; `ndfd config check` names them all. SIGHUP and `ndfd reload` have it read its

@@ -180,7 +180,8 @@ class Daemon:
         self._runtime_dir.remove_sockets()
         self._varlink.pause()
         self._http.pause()
-        # Whoever has come before is refused only where no other daemon would take the request up.
+        self._methods.occupancy.stopping = True
+        # What has come before is refused only where it could not be served again by the next daemon.
         self._methods.occupancy.closed = not self._keeper.keeps
         await self._watch.stop()
         # Reloads under way are undone; what former generations still have is ended below, with the rest.

@@ -136,7 +136,7 @@ class Preparation:
             )
             await swarm.start()
             undo.push_async_callback(swarm.discard)
-            if self._daemon.occupancy.closed:
+            if self._daemon.occupancy.stopping:
                 raise ShuttingDown("the daemon is stopping and takes no new configuration")
             # From here to its use nothing waits, so nothing can come in between.
             undo.pop_all()

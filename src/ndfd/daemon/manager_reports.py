@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ndfd.errors import NdfdError
+from ndfd.model.printable import printable
 from ndfd.platform import ServiceManager
 
 _log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ _WORKERS_MAX_S = 300.0
 _REST_S = 30.0
 #: Seconds that the end of a start waits for the manager to have heard of it.
 _BARRIER_S = 2.0
+#: Of why a reload was refused: the rest of the line tells what goes on all the same.
+_REFUSAL_MAX_CHARACTERS = 300
 #: So often within its limit the watchdog is told; one may then be late, and one lost.
 _TICKS = 3
 
@@ -117,6 +120,9 @@ class ManagerReports:
         self._serving = True
         self._text = self._line()
         self.manager.ready(self._text)
+        if self.manager.watchdog_s is not None and not self._silent:
+            # systemd was patient with its watchdog, too, when it was asked to be: from now on it need not be.
+            self.manager.watchdog()
 
     def changed(self) -> None:
         """What `figures` gives may have changed."""
@@ -131,7 +137,7 @@ class ManagerReports:
             with self._extended():
                 yield
         except Exception as error:
-            self._refusal = str(error)
+            self._refusal = printable(str(error), _REFUSAL_MAX_CHARACTERS)
             raise
         else:
             self._refusal = None
@@ -237,7 +243,7 @@ class ManagerReports:
         for warning in figures.warnings:
             line += f"; {warning}"
         if self._refusal is not None:
-            line = f"Reload refused: {self._refusal}; the old configuration serves on. {line}"
+            line = f"Reload refused: {self._refusal}, the old configuration serves on. {line}"
         return line
 
 

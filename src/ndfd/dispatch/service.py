@@ -21,7 +21,7 @@ from ndfd.dispatch.pace import Pace
 from ndfd.dispatch.policy import Policy, pool_name
 from ndfd.dispatch.retention import Retention
 from ndfd.dispatch.run import Run
-from ndfd.errors import QuotaExceeded, ShuttingDown, StorageFull
+from ndfd.errors import QuotaExceeded, StorageFull
 from ndfd.model.job_counts import JobCounts
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import BackupReport, Job, JobChange, JobFault, JobOptions, JobPage, JobQuery, Submission
@@ -62,7 +62,6 @@ class JobService:
         self._accepted = self._reused = self._refused = 0
         #: What is asked to be cancelled, until the store says that it is: asked twice, it is counted once.
         self._cancelling: set[str] = set()
-        self._closing = False
         store.on_change(self._changed)
         store.on_forgotten(self._audience.forgotten)
 
@@ -78,11 +77,11 @@ class JobService:
         self._retention.reconfigure(policy.keep)
 
     async def stop(self, grace_s: float) -> None:
-        """Takes nothing more, gives what runs so many seconds, and puts the rest back in the queue.
+        """Begins nothing more, gives what runs so many seconds, and puts the rest back in the queue.
 
+        What is submitted meanwhile is there for the next life.
         Who watches hears of what ends meanwhile, and then `ShuttingDown`.
         """
-        self._closing = True
         await self._retention.stop()
         await self._loop.stop(grace_s)
         self._audience.close()
@@ -119,10 +118,8 @@ class JobService:
         """Takes a document in: it is on the disk with its job when this returns. The descriptor stays the caller's.
 
         `taken` is the watched file that it is, and `hooks` are those that may be told of its end, None for all.
-        `EmptyDocument`, `DocumentTooLarge`, `PoolUnknown`, `QuotaExceeded`, `ShuttingDown`, and what the store raises.
+        `EmptyDocument`, `DocumentTooLarge`, `PoolUnknown`, `QuotaExceeded`, and what the store raises.
         """
-        if self._closing:
-            raise ShuttingDown("the daemon is stopping and takes no new jobs")
         policy = self._policy
         if (pool := options.convert.pool) is not None and pool not in policy.workers:
             raise pool_unknown(pool, policy.workers)

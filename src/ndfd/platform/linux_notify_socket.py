@@ -54,7 +54,7 @@ class NotifySocket:
                 threading.Thread(target=self._send_waiting, name="ndfd-notify", daemon=True).start()
 
     def send(self, message: str, fds: Sequence[int], timeout_s: float) -> bool:
-        """Waits until all that was told before it, and it, are sent; False when they are not in this time, or to nobody."""
+        """Waits until it, and all that was told before it, are sent; False when they are not in time, or to nobody."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._waiting, timeout_s):
                 return False

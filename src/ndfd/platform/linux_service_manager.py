@@ -44,7 +44,7 @@ class LinuxServiceManager(ServiceManager):
         if self._taken or self._for_another("LISTEN_PID", unset=True):
             return ()
         self._taken = True
-        count = self._environment.get("LISTEN_FDS", "")
+        count = self._environment.get("LISTEN_FDS", "0")
         if not _is_number(count):
             raise _wrong(f"LISTEN_FDS: {printable(count, 40)!r} is no number of descriptors")
         names = self._environment.get("LISTEN_FDNAMES", "").split(":")

@@ -168,7 +168,7 @@ class Methods:
     async def reload(self, peer: Peer, *, dry_run: bool) -> ReloadReport:
         """Uses the configuration as it is written now, or with `dry_run` says what would change."""
         self._check_access("io.ndfd.Service.Reload", peer)
-        if self._daemon.occupancy.closed:
+        if self._daemon.occupancy.stopping:
             raise ShuttingDown("the daemon is stopping and reloads nothing")
         return await self._daemon.configurations.reload(dry_run=dry_run)
 
@@ -182,7 +182,7 @@ class Methods:
 
         It would where a worker works, or where none is needed when there is nothing to do and none has failed to start.
         """
-        if self._daemon.occupancy.closed:
+        if self._daemon.occupancy.stopping:
             return False
         status = self._daemon.status()
         working = {worker.pool for worker in status.workers if worker.state in (WorkerState.IDLE, WorkerState.BUSY)}

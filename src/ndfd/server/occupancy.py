@@ -17,6 +17,8 @@ class Occupancy:
         self._running: Counter[int] = Counter()
         #: From now on nothing more is taken on; what was, goes on.
         self.closed = False
+        #: The daemon ends: its configuration does not change any more. It may still take on what has come before.
+        self.stopping = False
 
     @property
     def conversions(self) -> int:
