@@ -4,7 +4,8 @@ A request that came whole stays in the kernel's buffer, where it is only looked 
 a daemon that ends, in whatever way, takes nothing along: the next one finds the request and serves it again. What a
 connection was in the midst of is noted in memory that the manager keeps as well (`ConnectionTable`), because a request
 of which a part was consumed, or an answer of which a part was sent, cannot be taken up again: such a connection is
-closed, and its peer sees it.
+closed, and its peer sees it. Between the two lies the moment in which the answer was sent and its request not yet
+consumed: for short answers, `AnswerPipe` tells what was done.
 """
 
 from __future__ import annotations
@@ -13,21 +14,26 @@ import contextlib
 import mmap
 import os
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ndfd import platform
+from ndfd.server.answer_pipe import NOTES, AnswerPipe, Standing
 
 #: What the manager calls the memory of the table.
 TABLE_NAME = "connections"
+#: What it calls the ends of the pipe that answers go through.
+PIPE_NAME = "connections-answer"
 #: What it calls the connections of a door: this and the door's name.
 CONNECTION_PREFIX = "connection-"
 
 #: Changes with the meaning of what is in the table, and of what is left in a socket: an older daemon's is not taken up.
 _VERSION = 1
 _SLOTS = 8192
-#: The first word of the table is its version; then come two words for each slot: the socket's cookie, and its standing.
+#: The first word of the table is its version; then come the notes of the pipe, then two words for each slot: the
+#: socket's cookie, and its standing.
 _WORD_BYTES = 8
-_TABLE_BYTES = _WORD_BYTES * (1 + 2 * _SLOTS)
+_FIRST_SLOT = 1 + NOTES
+_TABLE_BYTES = _WORD_BYTES * (_FIRST_SLOT + 2 * _SLOTS)
 _SETTLED, _TOUCHED = 1, 2
 
 #: Descriptors in one message to the manager: SCM_MAX_FD of unix(7) is 253.
@@ -48,9 +54,16 @@ class ConnectionTable:
             for index in range(len(self._words)):
                 self._words[index] = 0
             self._words[0] = _VERSION
-        self._slots = {self._words[1 + 2 * slot]: slot for slot in range(_SLOTS) if self._words[1 + 2 * slot]}
-        taken = set(self._slots.values())
-        self._free = [slot for slot in reversed(range(_SLOTS)) if slot not in taken]
+        #: For `AnswerPipe`.
+        self.notes = self._words[1:_FIRST_SLOT]
+        #: By the cookie, the index of the slot's first word.
+        self._slots: dict[int, int] = {}
+        self._free: list[int] = []
+        for slot in reversed(range(_FIRST_SLOT, len(self._words), 2)):
+            if cookie := self._words[slot]:
+                self._slots[cookie] = slot
+            else:
+                self._free.append(slot)
 
     def add(self, cookie: int) -> bool:
         """Notes a connection, settled; False when the table is full."""
@@ -58,24 +71,24 @@ class ConnectionTable:
             return False
         slot = self._slots[cookie] = self._free.pop()
         # In this order: a daemon that dies in between leaves a slot without a connection.
-        self._words[2 + 2 * slot] = _SETTLED
-        self._words[1 + 2 * slot] = cookie
+        self._words[slot + 1] = _SETTLED
+        self._words[slot] = cookie
         return True
 
     def is_settled(self, cookie: int) -> bool:
         """Whether the connection is in the table and may be taken up."""
         slot = self._slots.get(cookie)
-        return slot is not None and self._words[2 + 2 * slot] == _SETTLED
+        return slot is not None and self._words[slot + 1] == _SETTLED
 
     def note(self, cookie: int, *, settled: bool) -> None:
         """From now on it may, or may not, be taken up."""
-        self._words[2 + 2 * self._slots[cookie]] = _SETTLED if settled else _TOUCHED
+        self._words[self._slots[cookie] + 1] = _SETTLED if settled else _TOUCHED
 
     def remove(self, cookie: int) -> None:
         """Forgets a connection, if it is there."""
         slot = self._slots.pop(cookie, None)
         if slot is not None:
-            self._words[1 + 2 * slot] = 0
+            self._words[slot] = 0
             self._free.append(slot)
 
     def retain(self, cookies: Iterable[int]) -> None:
@@ -87,12 +100,17 @@ class ConnectionTable:
 class Kept:
     """One connection of a door, from its accept to `close` or `let_go`."""
 
-    def __init__(self, sock: socket.socket, table: ConnectionTable | None, cookie: int) -> None:
+    def __init__(
+        self, sock: socket.socket, table: ConnectionTable | None = None, cookie: int = 0, pipe: AnswerPipe | None = None
+    ) -> None:
         """Without a table it is one that nobody keeps."""
         self._sock = sock
         self._table = table
         self._cookie = cookie
+        self._pipe = pipe
         self._settled = True
+        self._left = False
+        self._stored = True
 
     def fileno(self) -> int:
         """The descriptor; -1 when it is closed."""
@@ -120,19 +138,49 @@ class Kept:
             self._table.note(self._cookie, settled=True)
         self._settled = True
 
+    def answer(self, data: bytes, request_bytes: int) -> tuple[int, int]:
+        """Sends the whole answer to a request that waits in the kernel, then consumes the request; never waits.
+
+        Gives how many bytes of both were sent and consumed. Nothing was when the answer is too long, or the peer's
+        buffer full: send it in another way then. When both were done whole, the connection was settled at every moment;
+        otherwise it is touched, and whoever called does the rest. The connection must be settled, and nothing in the
+        kernel behind the request have come with descriptors. OSError when the peer is gone.
+        """
+        pipe = self._pipe
+        if pipe is None or len(data) > pipe.answer_max_bytes:
+            return 0, 0
+        sent = consumed = 0
+        try:
+            sent, consumed = pipe.answer(self._sock, self._cookie, data, request_bytes)
+        finally:
+            if sent and (sent, consumed) != (len(data), request_bytes):
+                self.touch()
+            pipe.forget()
+        return sent, consumed
+
     def close(self) -> None:
         """Ends the connection: the peer sees it although the manager has a duplicate, which it then drops."""
         if self._table is not None:
-            # OSError: the peer has ended it before.
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
+            _end(self._sock)
             self._table.remove(self._cookie)
         self._sock.close()
 
     def let_go(self) -> None:
         """Closes this process's descriptor alone: the connection, settled as it is, waits for the next daemon."""
         assert self._settled, "a connection in the midst of an exchange cannot be taken up"
-        self._sock.close()
+        self._left = True
+        if self._stored:
+            self._sock.close()
+
+    def store_later(self) -> None:
+        """The manager does not have it yet: until `stored`, this process's descriptor is the only one."""
+        self._stored = False
+
+    def stored(self) -> None:
+        """The manager has it."""
+        self._stored = True
+        if self._left:
+            self._sock.close()
 
 
 class Keeper:
@@ -152,13 +200,17 @@ class Keeper:
         #: By the manager's name for them, connections that are not with it yet.
         self._waiting: dict[str, list[Kept]] = {}
         self._retrying = False
-        tables = []
         for each in passed:
-            if each.name == TABLE_NAME:
-                tables.append(each.fd)
-            elif each.name.startswith(CONNECTION_PREFIX):
+            if each.name in (TABLE_NAME, PIPE_NAME) or each.name.startswith(CONNECTION_PREFIX):
                 self._passed.setdefault(each.name, []).append(each.fd)
-        self._table = None if store is None else self._make_table(tables)
+        tables, pipes = (self._passed.pop(name, []) for name in (TABLE_NAME, PIPE_NAME))
+        self._table: ConnectionTable | None = None
+        self._pipe: AnswerPipe | None = None
+        if store is None:
+            _close_all(tables + pipes)
+        else:
+            self._table = self._make_table(tables)
+            self._pipe = self._make_pipe(self._table, pipes)
 
     @property
     def keeps(self) -> bool:
@@ -168,11 +220,12 @@ class Keeper:
     def keep(self, door: str, sock: socket.socket) -> Kept:
         """For a connection that was just accepted."""
         if self._table is None:
-            return Kept(sock, None, 0)
+            return Kept(sock)
         cookie = platform.socket_cookie(sock)
         if not self._table.add(cookie):
-            return Kept(sock, None, 0)
-        kept = Kept(sock, self._table, cookie)
+            return Kept(sock)
+        kept = Kept(sock, self._table, cookie, self._pipe)
+        kept.store_later()
         self._waiting.setdefault(CONNECTION_PREFIX + door, []).append(kept)
         if not self._retrying:
             self._hand_over()
@@ -184,23 +237,47 @@ class Keeper:
         for fd in self._passed.pop(CONNECTION_PREFIX + door, ()):
             sock = socket.socket(fileno=fd)
             cookie = platform.socket_cookie(sock)
-            kept = Kept(sock, self._table, cookie)
             if self._table is not None and self._table.is_settled(cookie):
-                taken.append((sock, kept))
+                taken.append((sock, Kept(sock, self._table, cookie, self._pipe)))
             else:
-                kept.close()
+                _end(sock)
+                if self._table is not None:
+                    self._table.remove(cookie)
         return taken
 
     def _make_table(self, fds: list[int]) -> ConnectionTable:
         assert self._store is not None
-        for fd in fds[1:]:
-            os.close(fd)
+        _close_all(fds[1:])
         table = ConnectionTable(fds[0] if fds else None)
         # Without the table in safety no connection is of use: they are then all found unsettled, and closed.
         if not fds:
             self._store(TABLE_NAME, (table.fd,))
-        table.retain(_cookie(fd) for fds in self._passed.values() for fd in fds)
+        table.retain(self._cookies())
         return table
+
+    def _make_pipe(self, table: ConnectionTable, fds: list[int]) -> AnswerPipe:
+        assert self._store is not None
+        whole = len(fds) == 2
+        pipe = AnswerPipe(table.notes, fds if whole else ())
+        cookie = pipe.interrupted
+        if table.is_settled(cookie):
+            with _borrowed(self._cookies()[cookie]) as sock:
+                standing = pipe.recovered(sock) if whole else Standing.BROKEN
+            table.note(cookie, settled=standing is not Standing.BROKEN)
+        pipe.forget()
+        if not whole:
+            _close_all(fds)
+            self._store(PIPE_NAME, pipe.fds)
+        return pipe
+
+    def _cookies(self) -> dict[int, int]:
+        """Of the connections that were handed over, their descriptors by their cookies."""
+        cookies = {}
+        for fds in self._passed.values():
+            for fd in fds:
+                with _borrowed(fd) as sock:
+                    cookies[platform.socket_cookie(sock)] = fd
+        return cookies
 
     def _hand_over(self) -> None:
         """As soon as they are accepted, because whatever comes next may be the end of this process."""
@@ -209,10 +286,13 @@ class Keeper:
         for name, waiting in list(self._waiting.items()):
             while waiting:
                 batch = waiting[:_TOGETHER_MAX]
-                if not self._store(name, [kept.fileno() for kept in batch if kept.fileno() >= 0]):
+                fds = [kept.fileno() for kept in batch if kept.fileno() >= 0]
+                if fds and not self._store(name, fds):
                     self._try_again()
                     return
                 del waiting[:_TOGETHER_MAX]
+                for kept in batch:
+                    kept.stored()
             del self._waiting[name]
 
     def _try_again(self) -> None:
@@ -221,6 +301,23 @@ class Keeper:
         self._later(_AGAIN_S, self._hand_over)
 
 
-def _cookie(fd: int) -> int:
-    with socket.socket(fileno=os.dup(fd)) as sock:
-        return platform.socket_cookie(sock)
+@contextlib.contextmanager
+def _borrowed(fd: int) -> Iterator[socket.socket]:
+    """The socket behind a descriptor, which stays open."""
+    sock = socket.socket(fileno=fd)
+    try:
+        yield sock
+    finally:
+        sock.detach()
+
+
+def _end(sock: socket.socket) -> None:
+    """Closes a connection so that its peer sees it, whoever has a duplicate."""
+    # OSError: the peer has ended it before.
+    with sock, contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
+def _close_all(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)

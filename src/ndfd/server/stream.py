@@ -13,7 +13,8 @@ from ndfd.errors import ProtocolError
 from ndfd.protocol.varlink import MAX_DESCRIPTORS
 from ndfd.server.hangup import PeerGoneError
 
-_READ_BYTES = 64 * 1024
+#: Of one read.
+READ_BYTES = 64 * 1024
 _ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
 
@@ -47,18 +48,24 @@ class FdStream:
         `PeerGoneError` when nothing comes for `timeout_s` or the connection breaks; `ProtocolError` when more
         descriptors came than one message may carry (those that did are closed).
         """
+        return await self._receive(READ_BYTES, 0, timeout_s)
+
+    async def _receive(self, size_bytes: int, flags: int, timeout_s: float | None) -> tuple[bytes, tuple[int, ...]]:
         while True:
             try:
-                data, ancillary, flags, _ = self.sock.recvmsg(_READ_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+                return self._receive_now(size_bytes, flags)
             except BlockingIOError:
                 await self._ready(self._loop.add_reader, self._loop.remove_reader, timeout_s)
             except OSError as error:
                 raise PeerGoneError from error
-            else:
-                return data, self._descriptors(ancillary, flags)
 
-    async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float) -> None:
-        """Writes all of `data`, the descriptors with its first byte.
+    def _receive_now(self, size_bytes: int, flags: int) -> tuple[bytes, tuple[int, ...]]:
+        """OSError when nothing is there, or the connection is broken."""
+        data, ancillary, got, _ = self.sock.recvmsg(size_bytes, _ANCILLARY_BYTES, flags | socket.MSG_CMSG_CLOEXEC)
+        return data, self._descriptors(ancillary, got)
+
+    async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float, *, last: bool = False) -> None:
+        """Writes all of `data`, the descriptors with its first byte; `last` when nothing more answers the same call.
 
         `PeerGoneError` when the peer is gone or takes nothing for `timeout_s`.
         """
@@ -74,6 +81,23 @@ class FdStream:
             else:
                 rest = rest[written:]
                 ancillary = []
+
+    @property
+    def left(self) -> bool:
+        """Whether the call under way is left to another daemon, so that nothing may be said to it any more."""
+        return False
+
+    def leave(self) -> None:
+        """From now on, what can be left to another daemon is: the door stops."""
+
+    def touch(self) -> None:
+        """Call before anything is done that must not be done twice."""
+
+    def consume(self) -> None:
+        """Call when a message has been dealt with, before the descriptors that came with it are closed."""
+
+    def settle(self) -> None:
+        """Call when all that was read is answered."""
 
     def close(self) -> None:
         """Closes the socket."""
