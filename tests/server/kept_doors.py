@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import asyncio
 import contextlib
+import importlib
 import multiprocessing
 import os
 import select
@@ -143,7 +144,7 @@ class Killable:
     """A daemon in a process of its own. Conversions of documents called `stay…` do not end, nor do reloads."""
 
     def __init__(self, shelf: Shelf, dies: str = "", **door: float) -> None:
-        """`dies` is "before NAME NUMBER" or "after NAME NUMBER": of which call of os.NAME the process dies, from 1."""
+        """`dies` is "before MODULE NAME NUMBER", or "after …": of which call of NAME the process dies, from 1."""
         self._log, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log.settimeout(20)
         args = (shelf.directory, shelf.listener, shelf.outbox, theirs, dies, door)
@@ -228,8 +229,9 @@ def _serve(
         signal.pause()
 
 
-def _die(when: str, name: str, number: str) -> None:
-    call, calls = getattr(os, name), 0
+def _die(when: str, module_name: str, name: str, number: str) -> None:
+    module = importlib.import_module(module_name)
+    call, calls = getattr(module, name), 0
 
     def deadly(*args: object, **named: object) -> object:
         nonlocal calls
@@ -241,4 +243,4 @@ def _die(when: str, name: str, number: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    setattr(os, name, deadly)
+    setattr(module, name, deadly)

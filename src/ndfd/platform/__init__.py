@@ -56,6 +56,8 @@ fallback_font_dirs = _host.fallback_font_dirs
 listen = _host.listen
 peer_identity = _host.peer_identity
 socket_cookie = _host.socket_cookie
+prepare_peeking = _host.prepare_peeking
+peeked_bytes = _host.peeked_bytes
 channel_pair = _host.channel_pair
 channel_from_descriptor = _host.channel_from_descriptor
 memfd = _host.memfd
@@ -118,8 +120,10 @@ __all__ = [
     "may_stall",
     "measure_confinement",
     "memfd",
+    "peeked_bytes",
     "peer_identity",
     "pidfd",
+    "prepare_peeking",
     "pressure",
     "process",
     "reap",

@@ -1,14 +1,13 @@
 """Answers a request and consumes it as one step, of which the next process can tell how far a killed one came.
 
 A socket does not say what was sent over it. So the answer goes through a pipe (splice(2)), and what is left in the pipe
-says it; then the request goes through the same pipe on its way to nowhere. The manager keeps the pipe, and the notes
-are in memory that it keeps as well. A system call does its work whole before SIGKILL takes effect, so every moment is
-one of those that `recovered` knows.
+says it; how much of the request was consumed, the socket says itself (`platform.peeked_bytes`). The manager keeps the
+pipe, and the notes are in memory that it keeps as well. A system call does its work whole before SIGKILL takes effect,
+so every moment is one of those that `recovered` knows.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import socket
@@ -17,9 +16,11 @@ import termios
 from collections.abc import Sequence
 from enum import Enum
 
+from ndfd import platform
+
 #: Words of notes that a pipe needs.
 NOTES = 4
-_COOKIE, _REQUEST_BYTES, _ANSWER_BYTES, _CONSUMING = range(NOTES)
+_COOKIE, _ANSWER_BYTES, _REQUEST_BYTES, _PEEKED_BYTES = range(NOTES)
 
 
 class Standing(Enum):
@@ -54,52 +55,46 @@ class AnswerPipe:
         return int(self._notes[_COOKIE])
 
     def recovered(self, sock: socket.socket) -> Standing:
-        """Brings the interrupted answer on this connection to one of its ends; `forget` is to be called when it is
-        noted elsewhere."""
-        pending = self._pending()
-        if not self._notes[_CONSUMING]:
-            if pending:
-                return Standing.UNANSWERED if pending == self._notes[_ANSWER_BYTES] else Standing.BROKEN
-            self._notes[_CONSUMING] = 1
-        rest = self._notes[_REQUEST_BYTES] - pending
-        return Standing.ANSWERED if self._consume(sock, rest) == rest else Standing.BROKEN
+        """Brings the interrupted answer on this connection to an end; then call `forget`, when that is noted."""
+        if left := self._left():
+            return Standing.UNANSWERED if left == self._notes[_ANSWER_BYTES] else Standing.BROKEN
+        _consume(sock, self._notes[_REQUEST_BYTES] - (self._notes[_PEEKED_BYTES] - platform.peeked_bytes(sock)))
+        return Standing.ANSWERED
 
     def forget(self) -> None:
         """No answer is under way."""
         self._notes[_COOKIE] = 0
-        if pending := self._pending():
-            os.read(self._reader, pending)
+        if left := self._left():
+            os.read(self._reader, left)
 
-    def answer(self, sock: socket.socket, cookie: int, data: bytes, request_bytes: int) -> tuple[int, int]:
-        """Sends `data`, of at most `answer_max_bytes`, then consumes the request; how much of both was done, in bytes.
+    def answer(self, sock: socket.socket, cookie: int, data: bytes, request_bytes: int, peeked_bytes: int) -> int:
+        """Sends `data`, of at most `answer_max_bytes`, then consumes the request; how much was sent, in bytes.
 
-        The request is not touched before all is sent, and may then be consumed in part. `forget` is to be called when
-        what became of it is noted elsewhere, also after OSError, which is raised when the peer is gone.
+        Unless it is all, the request is not consumed; then call `forget`, when that is noted, also after OSError, which
+        is raised when the peer is gone. `peeked_bytes` are those that were looked at and are not consumed.
         """
         notes = self._notes
         os.write(self._writer, data)
-        notes[_REQUEST_BYTES], notes[_ANSWER_BYTES], notes[_CONSUMING] = request_bytes, len(data), 0
+        notes[_ANSWER_BYTES], notes[_REQUEST_BYTES], notes[_PEEKED_BYTES] = len(data), request_bytes, peeked_bytes
         # Last: from here on the notes hold.
         notes[_COOKIE] = cookie
         try:
             sent = os.splice(self._reader, sock.fileno(), len(data), flags=os.SPLICE_F_NONBLOCK)
         except BlockingIOError:
-            return 0, 0
-        if sent < len(data):
-            return sent, 0
-        notes[_CONSUMING] = 1
-        return sent, self._consume(sock, request_bytes)
+            return 0
+        if sent == len(data):
+            _consume(sock, request_bytes)
+            notes[_COOKIE] = 0
+        return sent
 
-    def _consume(self, sock: socket.socket, request_bytes: int) -> int:
-        consumed = 0
-        # The pipe is full before its size is reached when the request came in many small pieces.
-        with contextlib.suppress(BlockingIOError):
-            while consumed < request_bytes:
-                consumed += os.splice(sock.fileno(), self._writer, request_bytes - consumed, flags=os.SPLICE_F_NONBLOCK)
-        return consumed
-
-    def _pending(self) -> int:
+    def _left(self) -> int:
         return int(struct.unpack("i", fcntl.ioctl(self._reader, termios.FIONREAD, bytes(4)))[0])
+
+
+def _consume(sock: socket.socket, request_bytes: int) -> None:
+    while request_bytes:
+        # One read ends behind the bytes that were sent together with descriptors.
+        request_bytes -= len(sock.recv(request_bytes))
 
 
 def _writes(fd: int) -> bool:

@@ -138,25 +138,28 @@ class Kept:
             self._table.note(self._cookie, settled=True)
         self._settled = True
 
-    def answer(self, data: bytes, request_bytes: int) -> tuple[int, int]:
+    def answer(self, data: bytes, request_bytes: int, peeked_bytes: int) -> int:
         """Sends the whole answer to a request that waits in the kernel, then consumes the request; never waits.
 
-        Gives how many bytes of both were sent and consumed. Nothing was when the answer is too long, or the peer's
-        buffer full: send it in another way then. When both were done whole, the connection was settled at every moment;
-        otherwise it is touched, and whoever called does the rest. The connection must be settled, and nothing in the
-        kernel behind the request have come with descriptors. OSError when the peer is gone.
+        Gives how many bytes of `data` were sent. When it is all, the connection was settled at every moment. None is
+        sent when the answer is too long, or the peer's buffer full: send it in another way then. When a part was sent,
+        the connection is touched, the request not consumed, and the rest is to be sent in another way, too.
+
+        The connection must be settled and prepared by `platform.prepare_peeking`; `peeked_bytes` of it were looked at
+        and are not consumed, among them no descriptors but the request's own. OSError when the peer is gone.
         """
         pipe = self._pipe
         if pipe is None or len(data) > pipe.answer_max_bytes:
-            return 0, 0
-        sent = consumed = 0
+            return 0
+        sent = 0
         try:
-            sent, consumed = pipe.answer(self._sock, self._cookie, data, request_bytes)
+            sent = pipe.answer(self._sock, self._cookie, data, request_bytes, peeked_bytes)
         finally:
-            if sent and (sent, consumed) != (len(data), request_bytes):
-                self.touch()
-            pipe.forget()
-        return sent, consumed
+            if sent < len(data):
+                if sent:
+                    self.touch()
+                pipe.forget()
+        return sent
 
     def close(self) -> None:
         """Ends the connection: the peer sees it although the manager has a duplicate, which it then drops."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
+from ndfd import platform
 from ndfd.server.hangup import PeerGoneError
 from ndfd.server.keeping import Kept
 from ndfd.server.stream import READ_BYTES, Closing, FdStream
@@ -22,6 +23,7 @@ class KeptStream(FdStream):
     def __init__(self, sock: socket.socket, kept: Kept, closing: Closing) -> None:
         """`closing` closes what came and cannot be used."""
         super().__init__(sock, closing)
+        platform.prepare_peeking(sock)
         self._kept = kept
         self._leaving = False
         self._batch = b""
@@ -41,6 +43,8 @@ class KeptStream(FdStream):
             await self._look(timeout_s)
         end = self._batch.find(b"\0", self._at) + 1
         if self._at and self._is_unsure(end):
+            # Once more, from where this message begins.
+            platform.prepare_peeking(self.sock)
             await self._look(timeout_s)
             end = self._batch.find(b"\0") + 1
         if not self._batch:
@@ -53,14 +57,15 @@ class KeptStream(FdStream):
         """As `FdStream.write`; a short last answer and the end of its request are one step, whatever happens."""
         if last and self._held and self._kept.settled and not descriptors and not self._descriptors_ahead:
             try:
-                sent, consumed = self._kept.answer(data, self._held)
+                sent = self._kept.answer(data, self._held, len(self._batch) - self._at + self._held)
             except OSError as error:
                 raise PeerGoneError from error
-            self._held -= consumed
+            if sent == len(data):
+                self._held = 0
+                return
             data = data[sent:]
-        if data:
-            self._kept.touch()
-            await super().write(data, descriptors, timeout_s)
+        self._kept.touch()
+        await super().write(data, descriptors, timeout_s)
 
     @property
     def left(self) -> bool:
@@ -131,10 +136,12 @@ class KeptStream(FdStream):
         self._kept.touch()
         whole_bytes = len(self._batch) - self._at
         data, descriptors = await self._receive(size_bytes, 0, timeout_s)
-        self._drop()
         if descriptors and len(data) < whole_bytes:
             # They belong to the message that begins last in what was sent in one piece with them.
             data += self.sock.recv(whole_bytes - len(data))
+        self._drop()
+        if len(data) < whole_bytes:
+            platform.prepare_peeking(self.sock)
         return data, descriptors
 
     def _drop(self) -> None:
