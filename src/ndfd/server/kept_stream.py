@@ -20,6 +20,8 @@ class KeptStream(FdStream):
     looks on until it finds descriptors, so that those of a full batch may have come with bytes behind it.
     """
 
+    _read_flags = socket.MSG_CMSG_CLOEXEC | socket.MSG_PEEK
+
     def __init__(self, sock: socket.socket, kept: Kept, closing: Closing) -> None:
         """`closing` closes what came and cannot be used."""
         super().__init__(sock, closing)
@@ -51,7 +53,10 @@ class KeptStream(FdStream):
             return b"", ()
         if self._stripped or (self._kept.settled and not self._is_unsure(end)):
             return self._hold(end or len(self._batch))
-        return await self._take(end - self._at if end else READ_BYTES, timeout_s)
+        try:
+            return self._take(end - self._at if end else READ_BYTES)
+        except OSError as error:
+            raise PeerGoneError from error
 
     async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float, *, last: bool = False) -> None:
         """As `FdStream.write`; a short last answer and the end of its request are one step, whatever happens."""
@@ -91,7 +96,7 @@ class KeptStream(FdStream):
         self._kept.touch()
         while self._held:
             if self._descriptors_ahead:
-                taken, descriptors = self._receive_now(self._held, 0)
+                taken, descriptors = self._read_now(self._held, socket.MSG_CMSG_CLOEXEC)
                 # Sent in one piece with this message, though they belong to a later one.
                 self._stripped = self._stripped or bool(descriptors)
                 self._close(descriptors)
@@ -114,7 +119,7 @@ class KeptStream(FdStream):
 
     async def _look(self, timeout_s: float | None) -> None:
         self._drop()
-        self._batch, self._descriptors_ahead = await self._receive(READ_BYTES, socket.MSG_PEEK, timeout_s)
+        self._batch, self._descriptors_ahead = await super().read(timeout_s)
 
     def _is_unsure(self, end: int) -> bool:
         """Whether the batch does not hold the message that ends at `end` whole, or not surely its descriptors."""
@@ -131,11 +136,11 @@ class KeptStream(FdStream):
         self._stripped = False
         return data, descriptors
 
-    async def _take(self, size_bytes: int, timeout_s: float | None) -> tuple[bytes, tuple[int, ...]]:
+    def _take(self, size_bytes: int) -> tuple[bytes, tuple[int, ...]]:
         """Reads and consumes as `FdStream` does, but no further than to the end of the message."""
         self._kept.touch()
         whole_bytes = len(self._batch) - self._at
-        data, descriptors = await self._receive(size_bytes, 0, timeout_s)
+        data, descriptors = self._read_now(size_bytes, socket.MSG_CMSG_CLOEXEC)
         if descriptors and len(data) < whole_bytes:
             # They belong to the message that begins last in what was sent in one piece with them.
             data += self.sock.recv(whole_bytes - len(data))

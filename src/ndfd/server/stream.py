@@ -35,6 +35,8 @@ Closing = Callable[[Iterable[int]], contextlib.AbstractContextManager[None]]
 class FdStream:
     """Reads and writes bytes with descriptors. One reader and one writer at a time."""
 
+    _read_flags = socket.MSG_CMSG_CLOEXEC
+
     def __init__(self, sock: socket.socket, closing: Closing = closing_all) -> None:
         """`closing` closes what came and cannot be used."""
         sock.setblocking(False)
@@ -48,20 +50,17 @@ class FdStream:
         `PeerGoneError` when nothing comes for `timeout_s` or the connection breaks; `ProtocolError` when more
         descriptors came than one message may carry (those that did are closed).
         """
-        return await self._receive(READ_BYTES, 0, timeout_s)
-
-    async def _receive(self, size_bytes: int, flags: int, timeout_s: float | None) -> tuple[bytes, tuple[int, ...]]:
         while True:
             try:
-                return self._receive_now(size_bytes, flags)
+                return self._read_now(READ_BYTES, self._read_flags)
             except BlockingIOError:
                 await self._ready(self._loop.add_reader, self._loop.remove_reader, timeout_s)
             except OSError as error:
                 raise PeerGoneError from error
 
-    def _receive_now(self, size_bytes: int, flags: int) -> tuple[bytes, tuple[int, ...]]:
-        """OSError when nothing is there, or the connection is broken."""
-        data, ancillary, got, _ = self.sock.recvmsg(size_bytes, _ANCILLARY_BYTES, flags | socket.MSG_CMSG_CLOEXEC)
+    def _read_now(self, size_bytes: int, flags: int) -> tuple[bytes, tuple[int, ...]]:
+        """As `read`, but OSError when nothing is there or the connection is broken."""
+        data, ancillary, got, _ = self.sock.recvmsg(size_bytes, _ANCILLARY_BYTES, flags)
         return data, self._descriptors(ancillary, got)
 
     async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float, *, last: bool = False) -> None:

@@ -81,19 +81,16 @@ class Connection:
         self._in_call = True
         try:
             with self._closing(exchange.descriptors):
-                await self._answer(exchange)
+                try:
+                    await self._calls.serve(exchange)
+                finally:
+                    if exchange.answer.ended or not self._stream.left:
+                        self._stream.consume()
         finally:
             self._in_call = False
-        return not self._stream.left
-
-    async def _answer(self, exchange: Exchange) -> None:
-        try:
-            await self._calls.serve(exchange)
-        finally:
-            if exchange.answer.ended or not self._stream.left:
-                self._stream.consume()
         if not self._waiting and not self._framer.in_message:
             self._stream.settle()
+        return not self._stream.left
 
     def _begin(self, received: Received) -> Exchange:
         try:
