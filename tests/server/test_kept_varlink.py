@@ -16,9 +16,13 @@ import pytest
 from ndfd.errors import ShuttingDown
 from ndfd.model.conversion import ConvertOptions, OnPage
 from ndfd.model.jobs import JobOptions
+from ndfd.protocol.varlink_interfaces import METHODS
 from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
 from ndfd.server.keeping import CONNECTION_PREFIX
+from ndfd.server.kept_stream import KeptStream
+from ndfd.server.repeating import REPEATABLE
+from ndfd.server.varlink_exchange import Exchange
 from ndfd.supervisor.task import never
 from tests.server.doors import LIMITS, Doors, ScriptedConversions, open_descriptors
 from tests.server.kept_doors import KeptDoors, Killable, Shelf, next_daemon
@@ -318,6 +322,27 @@ def test_what_must_not_be_done_twice_is_not(shelf: Shelf) -> None:
         with next_daemon(shelf) as doors:
             assert caller.is_closed()
             assert doors.configurations.reloads == []
+
+
+def test_every_method_says_whether_it_may_be_done_twice() -> None:
+    assert REPEATABLE.keys() == METHODS.keys()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_must_not_be_done_twice_touches_its_connection_before(shelf: Shelf, method: str) -> None:
+    with next_daemon(shelf) as doors, Caller(shelf) as caller:
+        touched = []
+
+        async def handle(exchange: Exchange) -> None:
+            assert isinstance(exchange.stream, KeptStream)
+            touched.append(not exchange.stream._kept.settled)
+            await exchange.send(exchange.answer.finish({}))
+
+        assert doors.varlink._calls._handlers.keys() == METHODS.keys()
+        doors.varlink._calls._handlers[method] = handle
+        assert caller.ask(method) == {"parameters": {}}
+        assert caller.ask(method) == {"parameters": {}}
+        assert touched == [not REPEATABLE[method]] * 2
 
 
 def test_a_message_larger_than_a_look_is_served_and_its_connection_stays_kept(shelf: Shelf) -> None:
