@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ndfd import platform
@@ -186,6 +186,9 @@ _sizes = st.sampled_from([0, 1, 100, READ_BYTES // 2, READ_BYTES - 1, READ_BYTES
 
 
 @settings(deadline=None)
+@example([(READ_BYTES - 1, 0, False), (1, 1, False)], None)
+@example([(100, 0, False), (READ_BYTES - 102, 0, False), (1, 2, False)], None)
+@example([(READ_BYTES - 1, 1, True), (1, 1, False)], Do.RESTART)
 @given(st.lists(st.tuples(_sizes, st.integers(0, 2), st.booleans()), max_size=8), st.sampled_from([None, *Do]))
 def test_messages_as_large_as_a_look_keep_their_descriptors(
     table: ConnectionTable, asked: list[tuple[int, int, bool]], between: Do | None

@@ -521,6 +521,24 @@ def test_descriptors_sent_in_one_piece_with_two_calls_are_those_of_the_second(sh
             assert other.is_served()
 
 
+def test_a_call_whose_bytes_were_consumed_with_those_before_it_is_lost_with_its_daemon(shelf: Shelf) -> None:
+    fd = document()
+    call = b'{"method":"io.ndfd.Documents.Convert","parameters":{"document":{"fd":0},"name":"stay"}}\0'
+    with Caller(shelf) as caller, Caller(shelf) as marker:
+        daemon = Killable(shelf)
+        caller.send(b'{"method":"io.ndfd.Ser')
+        # Connections are accepted in their order, and what is there is read before what comes later.
+        assert marker.is_served()
+        # The descriptor comes with the end of the one call, though it is the other's.
+        caller.send(b'vice.GetStatus"}\0' + call, fd)
+        os.close(fd)
+        assert "version" in caller.reply()["parameters"]
+        daemon.wait_for("stay")
+        daemon.kill()
+        with next_daemon(shelf):
+            assert caller.is_closed()
+
+
 def test_connections_beyond_the_limits_are_not_taken_up(shelf: Shelf) -> None:
     with Caller(shelf) as one, Caller(shelf) as two:
         with next_daemon(shelf):

@@ -90,14 +90,13 @@ class Connection:
             self._in_call = False
         if not self._waiting and not self._framer.in_message:
             self._stream.settle()
-        return not self._stream.left
+        return True
 
     def _begin(self, received: Received) -> Exchange:
         try:
             call = decode_call(received.message)
         except ProtocolError:
             with self._closing(received.descriptors):
-                self._stream.consume()
                 raise
         return Exchange(self.peer, call, received.descriptors, self._stream, self._serving.current)
 
