@@ -144,7 +144,7 @@ class Killable:
     """A daemon in a process of its own. Conversions of documents called `stay…` do not end, nor do reloads."""
 
     def __init__(self, shelf: Shelf, dies: str = "", **door: float) -> None:
-        """`dies` is "before MODULE NAME NUMBER", or "after …": of which call of NAME the process dies, from 1."""
+        """`dies` is "before MODULE NAMES NUMBER", or "after …": of which call the process dies, from 1."""
         self._log, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._log.settimeout(20)
         args = (shelf.directory, shelf.listener, shelf.outbox, theirs, dies, door)
@@ -229,9 +229,12 @@ def _serve(
         signal.pause()
 
 
-def _die(when: str, module_name: str, name: str, number: str) -> None:
-    module = importlib.import_module(module_name)
-    call, calls = getattr(module, name), 0
+def _die(when: str, module: str, names: str, number: str) -> None:
+    *owners, name = names.split(".")
+    owner: object = importlib.import_module(module)
+    for each in owners:
+        owner = getattr(owner, each)
+    call, calls = getattr(owner, name), 0
 
     def deadly(*args: object, **named: object) -> object:
         nonlocal calls
@@ -243,4 +246,4 @@ def _die(when: str, module_name: str, name: str, number: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    setattr(module, name, deadly)
+    setattr(owner, name, deadly)

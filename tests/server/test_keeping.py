@@ -11,7 +11,7 @@ import pytest
 from ndfd import platform
 from ndfd.platform import PassedDescriptor
 from ndfd.server import keeping
-from ndfd.server.keeping import CONNECTION_PREFIX, PIPE_NAME, TABLE_NAME, ConnectionTable, Keeper, Kept
+from ndfd.server.keeping import CONNECTION_PREFIX, TABLE_NAME, ConnectionTable, Keeper, Kept
 from tests.server.doors import open_descriptors
 
 
@@ -212,10 +212,10 @@ def test_what_is_not_its_own_is_left_alone(manager: Manager) -> None:
     os.close(theirs)
 
 
-def test_the_table_and_the_pipe_are_stored_once(manager: Manager) -> None:
+def test_the_table_is_stored_once(manager: Manager) -> None:
     manager.keeper()
     manager.keeper()
-    assert sorted(manager.names()) == [TABLE_NAME, PIPE_NAME, PIPE_NAME]
+    assert manager.names() == [TABLE_NAME]
 
 
 def test_a_full_table_keeps_no_more(
@@ -299,7 +299,7 @@ def test_an_answer_is_sent_and_its_request_consumed(
 ) -> None:
     theirs, ours = pair
     kept = asked(manager, pair, b"one two")
-    assert kept.answer(b"answer", 4, 7) == 6
+    assert kept.answer(b"answer", (), 4, 7) == 6
     assert kept.settled
     assert theirs.recv(100) == b"answer"
     assert ours.recv(100) == b"two"
@@ -309,9 +309,9 @@ def test_an_answer_is_sent_and_its_request_consumed(
 
 def test_an_answer_that_is_too_long_is_not_begun(manager: Manager, pair: tuple[socket.socket, socket.socket]) -> None:
     kept = asked(manager, pair, b"one")
-    assert kept.answer(bytes(10_000_000), 3, 3) == 0
+    assert kept.answer(bytes(10_000_000), (), 3, 3) == 0
     assert kept.settled
-    assert kept.answer(b"short", 3, 3) == 5
+    assert kept.answer(b"short", (), 3, 3) == 5
 
 
 def test_an_answer_that_finds_no_room_is_not_begun(manager: Manager, pair: tuple[socket.socket, socket.socket]) -> None:
@@ -320,10 +320,10 @@ def test_an_answer_that_finds_no_room_is_not_begun(manager: Manager, pair: tuple
     filled_bytes = 0
     while sent := _sent_at_once(ours):
         filled_bytes += sent
-    assert kept.answer(b"short", 3, 3) == 0
+    assert kept.answer(b"short", (), 3, 3) == 0
     assert kept.settled
     assert len(theirs.recv(filled_bytes, socket.MSG_WAITALL)) == filled_bytes
-    assert kept.answer(b"short", 3, 3) == 5
+    assert kept.answer(b"short", (), 3, 3) == 5
     assert theirs.recv(100) == b"short"
 
 
@@ -333,28 +333,32 @@ def test_an_answer_of_which_a_part_was_sent_leaves_its_connection_touched(
 ) -> None:
     theirs, ours = pair
     kept = asked(manager, pair, b"one")
-    splice = os.splice
-
-    # As kernels do that send a pipe page by page.
-    def one_page(source: int, target: int, size: int, flags: int) -> int:
-        sent = splice(source, target, min(size, 4096), flags=flags)
-        if killed:
-            raise KeyboardInterrupt
-        return sent
-
-    monkeypatch.setattr(os, "splice", one_page)
+    # The kernel takes a message in pieces of half a buffer.
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
     if killed:
-        monkeypatch.setattr("ndfd.server.answer_pipe.AnswerPipe.forget", lambda self: None)
-        with pytest.raises(KeyboardInterrupt):
-            kept.answer(b"x" * 60_000, 3, 3)
-    else:
-        assert kept.answer(b"x" * 60_000, 3, 3) == 4096
-        assert not kept.settled
+        monkeypatch.setattr("ndfd.server.answering.Answering.forget", lambda self: None)
+        monkeypatch.setattr(Kept, "touch", lambda self: None)
+    sent = kept.answer(b"x" * 60_000, (), 3, 3)
+    assert 0 < sent < 60_000
+    assert kept.settled == killed
     monkeypatch.undo()
-    assert theirs.recv(100_000) == b"x" * 4096
+    assert theirs.recv(100_000) == b"x" * sent
     assert ours.recv(100) == b"one"
     assert manager.keeper().take_up("door") == []
     assert theirs.recv(1) == b""
+
+
+def test_descriptors_go_with_the_first_byte_of_an_answer(
+    manager: Manager, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    kept = asked(manager, pair, b"one")
+    fds = [os.memfd_create("a"), os.memfd_create("b")]
+    inodes = [os.fstat(fd).st_ino for fd in fds]
+    assert kept.answer(b"answer", fds, 3, 3) == 6
+    data, received, _, _ = socket.recv_fds(pair[0], 100, 8)
+    assert (data, [os.fstat(fd).st_ino for fd in received]) == (b"answer", inodes)
+    for fd in (*fds, *received):
+        os.close(fd)
 
 
 def test_an_answer_to_a_peer_that_is_gone_is_an_error_and_leaves_nothing(
@@ -365,34 +369,16 @@ def test_an_answer_to_a_peer_that_is_gone_is_an_error_and_leaves_nothing(
     with ours:
         theirs.close()
         with pytest.raises(OSError, match="Broken pipe"):
-            keeper.keep("door", ours).answer(b"answer", 3, 3)
+            keeper.keep("door", ours).answer(b"answer", (), 3, 3)
     theirs, ours = pair
     kept = keeper.keep("door", ours)
     theirs.send(b"one")
-    assert kept.answer(b"another", 3, 3) == 7
+    assert kept.answer(b"another", (), 3, 3) == 7
     assert theirs.recv(100) == b"another"
-
-
-def test_without_the_pipe_nobody_knows_what_became_of_an_answer(
-    manager: Manager, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = asked(manager, pair, b"one")
-
-    def killed(*args: object, **named: object) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "splice", killed)
-    monkeypatch.setattr("ndfd.server.answer_pipe.AnswerPipe.forget", lambda self: None)
-    with pytest.raises(KeyboardInterrupt):
-        kept.answer(b"answer", 3, 3)
-    monkeypatch.undo()
-    manager.drop(PIPE_NAME)
-    assert manager.keeper().take_up("door") == []
-    assert pair[0].recv(1) == b""
 
 
 def _sent_at_once(sock: socket.socket) -> int:
     try:
-        return sock.send(bytes(100_000))
+        return sock.send(bytes(1000))
     except BlockingIOError:
         return 0

@@ -374,20 +374,27 @@ def test_a_large_answer_leaves_its_connection_kept(shelf: Shelf) -> None:
     [
         f"{when} {call} {number}"
         for when in ("before", "after")
-        for call in ("os write", "os splice", "ndfd.server.answer_pipe _consume")
+        for call in (
+            "ndfd.platform NotedSender.prepare",
+            "ndfd.platform NotedSender.send",
+            "ndfd.server.answering _consume",
+            "ndfd.server.answering Answering.forget",
+        )
         for number in (1, 2)
     ],
 )
-def test_a_short_answer_comes_once_whatever_moment_its_daemon_is_killed_in(shelf: Shelf, moment: str) -> None:
+def test_an_answer_comes_once_whatever_moment_its_daemon_is_killed_in(shelf: Shelf, moment: str) -> None:
+    call = {"method": CONVERT, "parameters": {**INLINE, "reply": "descriptor"}}
     with Caller(shelf) as caller:
         daemon = Killable(shelf, dies=moment)
         # Alike, so that the one cannot be told from the other by what it says.
         for _ in range(3):
-            caller.send({"method": GET_STATUS})
+            caller.send(call)
         daemon.died()
         with next_daemon(shelf):
             for _ in range(3):
-                assert "version" in caller.reply()["parameters"]
+                assert caller.reply()["parameters"]["fd"] == 0
+            assert len(caller.descriptors) == 3
             assert caller.is_served()
 
 

@@ -14,9 +14,11 @@ if sys.platform == "linux":
     from ndfd.platform.linux_files import LinuxFiles as _Files
     from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_process import LinuxProcess as _Process
+    from ndfd.platform.linux_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_process import DarwinProcess as _Process
@@ -24,6 +26,7 @@ elif sys.platform == "darwin":
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.windows import Windows as _Host
     from ndfd.platform.windows_process import WindowsProcess as _Process
     from ndfd.platform.windows_storage import WindowsStorage as _Storage
@@ -32,6 +35,7 @@ else:
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_process import Process as _Process
+    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.base_storage import Storage as _Storage
 
 _host = _Host()
@@ -56,8 +60,6 @@ fallback_font_dirs = _host.fallback_font_dirs
 listen = _host.listen
 peer_identity = _host.peer_identity
 socket_cookie = _host.socket_cookie
-prepare_peeking = _host.prepare_peeking
-peeked_bytes = _host.peeked_bytes
 channel_pair = _host.channel_pair
 channel_from_descriptor = _host.channel_from_descriptor
 memfd = _host.memfd
@@ -91,6 +93,7 @@ __all__ = [
     "KernelFiles",
     "LocalListener",
     "Message",
+    "NotedSender",
     "PassedDescriptor",
     "Peer",
     "Pressure",

@@ -188,18 +188,6 @@ class Platform:
         """A number that no other socket of this boot has, in whichever process it is; never 0."""
         raise self._lacks("numbers of sockets")
 
-    def prepare_peeking(self, connection: socket.socket) -> None:
-        """From now on each MSG_PEEK gives what none has given yet, from the first byte that is not consumed.
-
-        Bytes are given in the order that they were sent in, urgent ones among them. Holds for the connection, in
-        whichever process it is; a second call begins at the first byte again.
-        """
-        raise self._lacks("sockets that are peeked into")
-
-    def peeked_bytes(self, connection: socket.socket) -> int:
-        """How many bytes MSG_PEEK has given that are not consumed."""
-        raise self._lacks("sockets that are peeked into")
-
     # Channels between our own processes
 
     def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:

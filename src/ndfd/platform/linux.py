@@ -38,7 +38,6 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 _UCRED = struct.Struct("iII")
 #: include/uapi/asm-generic/socket.h, which Python does not name.
 _SO_COOKIE = 57
-_SO_PEEK_OFF = 42
 
 #: A conversion takes and frees the same buffers page by page. By default glibc gives what is above 128 kB at the end of
 #: the heap back each time and maps each larger block anew: 3 to 10 % of a conversion's CPU. 64 MB are kept instead, and
@@ -99,16 +98,6 @@ class Linux(Platform):
     def socket_cookie(self, connection: socket.socket) -> int:
         """SO_COOKIE (Linux 4.6)."""
         return int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
-
-    def prepare_peeking(self, connection: socket.socket) -> None:
-        """SO_PEEK_OFF (Linux 3.4), SO_OOBINLINE."""
-        connection.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, 0)
-        # An urgent byte at the front would make the socket readable, while MSG_PEEK finds nothing there.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-
-    def peeked_bytes(self, connection: socket.socket) -> int:
-        """SO_PEEK_OFF."""
-        return connection.getsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF)
 
     def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:
         """SOCK_SEQPACKET."""

@@ -5,7 +5,7 @@ a daemon that ends, in whatever way, takes nothing along: the next one finds the
 connection was in the midst of is noted in memory that the manager keeps as well (`ConnectionTable`), because a request
 of which a part was consumed, or an answer of which a part was sent, cannot be taken up again: such a connection is
 closed, and its peer sees it. Between the two lies the moment in which the answer was sent and its request not yet
-consumed: for short answers, `AnswerPipe` tells what was done.
+consumed: for answers that are sent at once, `Answering` tells what was done.
 """
 
 from __future__ import annotations
@@ -17,22 +17,20 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ndfd import platform
-from ndfd.server.answer_pipe import NOTES, AnswerPipe, Standing
+from ndfd.server.answering import NOTES_BYTES, Answering, Standing
 
 #: What the manager calls the memory of the table.
 TABLE_NAME = "connections"
-#: What it calls the ends of the pipe that answers go through.
-PIPE_NAME = "connections-answer"
 #: What it calls the connections of a door: this and the door's name.
 CONNECTION_PREFIX = "connection-"
 
 #: Changes with the meaning of what is in the table, and of what is left in a socket: an older daemon's is not taken up.
 _VERSION = 1
 _SLOTS = 8192
-#: The first word of the table is its version; then come the notes of the pipe, then two words for each slot: the
+#: The first word of the table is its version; then come the notes of `Answering`, then two words for each slot: the
 #: socket's cookie, and its standing.
 _WORD_BYTES = 8
-_FIRST_SLOT = 1 + NOTES
+_FIRST_SLOT = 1 + NOTES_BYTES // _WORD_BYTES
 _TABLE_BYTES = _WORD_BYTES * (_FIRST_SLOT + 2 * _SLOTS)
 _SETTLED, _TOUCHED = 1, 2
 
@@ -49,13 +47,14 @@ class ConnectionTable:
         """`fd` is the memory of a former daemon's table, which this one takes over; None makes an empty one."""
         self.fd = platform.memfd("ndfd-connections") if fd is None else fd
         os.ftruncate(self.fd, _TABLE_BYTES)
-        self._words = memoryview(mmap.mmap(self.fd, _TABLE_BYTES)).cast("Q")
+        memory = memoryview(mmap.mmap(self.fd, _TABLE_BYTES))
+        self._words = memory.cast("Q")
         if self._words[0] != _VERSION:
             for index in range(len(self._words)):
                 self._words[index] = 0
             self._words[0] = _VERSION
-        #: For `AnswerPipe`.
-        self.notes = self._words[1:_FIRST_SLOT]
+        #: For `Answering`.
+        self.notes = memory[_WORD_BYTES : _WORD_BYTES * _FIRST_SLOT]
         #: By the cookie, the index of the slot's first word.
         self._slots: dict[int, int] = {}
         self._free: list[int] = []
@@ -101,13 +100,17 @@ class Kept:
     """One connection of a door, from its accept to `close` or `let_go`."""
 
     def __init__(
-        self, sock: socket.socket, table: ConnectionTable | None = None, cookie: int = 0, pipe: AnswerPipe | None = None
+        self,
+        sock: socket.socket,
+        table: ConnectionTable | None = None,
+        cookie: int = 0,
+        answering: Answering | None = None,
     ) -> None:
         """Without a table it is one that nobody keeps."""
         self._sock = sock
         self._table = table
         self._cookie = cookie
-        self._pipe = pipe
+        self._answering = answering
         self._settled = True
         self._left = False
         self._stored = True
@@ -138,8 +141,10 @@ class Kept:
             self._table.note(self._cookie, settled=True)
         self._settled = True
 
-    def answer(self, data: bytes, request_bytes: int, peeked_bytes: int) -> int:
+    def answer(self, data: bytes, descriptors: Sequence[int], request_bytes: int, peeked_bytes: int) -> int:
         """Sends the whole answer to a request that waits in the kernel, then consumes the request; never waits.
+
+        The descriptors go with the first byte.
 
         Gives how many bytes of `data` were sent. When it is all, the connection was settled at every moment. None is
         sent when the answer is too long, or the peer's buffer full: send it in another way then. When a part was sent,
@@ -148,17 +153,17 @@ class Kept:
         The connection must be settled and prepared by `platform.prepare_peeking`; `peeked_bytes` of it were looked at
         and are not consumed, among them no descriptors but the request's own. OSError when the peer is gone.
         """
-        pipe = self._pipe
-        if pipe is None or len(data) > pipe.answer_max_bytes:
+        answering = self._answering
+        if answering is None:
             return 0
         sent = 0
         try:
-            sent = pipe.answer(self._sock, self._cookie, data, request_bytes, peeked_bytes)
+            sent = answering.answer(self._sock, self._cookie, data, descriptors, request_bytes, peeked_bytes)
         finally:
             if sent < len(data):
                 if sent:
                     self.touch()
-                pipe.forget()
+                answering.forget()
         return sent
 
     def close(self) -> None:
@@ -204,16 +209,16 @@ class Keeper:
         self._waiting: dict[str, list[Kept]] = {}
         self._retrying = False
         for each in passed:
-            if each.name in (TABLE_NAME, PIPE_NAME) or each.name.startswith(CONNECTION_PREFIX):
+            if each.name == TABLE_NAME or each.name.startswith(CONNECTION_PREFIX):
                 self._passed.setdefault(each.name, []).append(each.fd)
-        tables, pipes = (self._passed.pop(name, []) for name in (TABLE_NAME, PIPE_NAME))
+        tables = self._passed.pop(TABLE_NAME, [])
         self._table: ConnectionTable | None = None
-        self._pipe: AnswerPipe | None = None
+        self._answering: Answering | None = None
         if store is None:
-            _close_all(tables + pipes)
+            _close_all(tables)
         else:
             self._table = self._make_table(tables)
-            self._pipe = self._make_pipe(self._table, pipes)
+            self._answering = self._make_answering(self._table)
 
     @property
     def keeps(self) -> bool:
@@ -227,7 +232,7 @@ class Keeper:
         cookie = platform.socket_cookie(sock)
         if not self._table.add(cookie):
             return Kept(sock)
-        kept = Kept(sock, self._table, cookie, self._pipe)
+        kept = Kept(sock, self._table, cookie, self._answering)
         kept.store_later()
         self._waiting.setdefault(CONNECTION_PREFIX + door, []).append(kept)
         if not self._retrying:
@@ -241,7 +246,7 @@ class Keeper:
             sock = socket.socket(fileno=fd)
             cookie = platform.socket_cookie(sock)
             if self._table is not None and self._table.is_settled(cookie):
-                taken.append((sock, Kept(sock, self._table, cookie, self._pipe)))
+                taken.append((sock, Kept(sock, self._table, cookie, self._answering)))
             else:
                 _end(sock)
                 if self._table is not None:
@@ -258,20 +263,14 @@ class Keeper:
         table.retain(self._cookies())
         return table
 
-    def _make_pipe(self, table: ConnectionTable, fds: list[int]) -> AnswerPipe:
-        assert self._store is not None
-        whole = len(fds) == 2
-        pipe = AnswerPipe(table.notes, fds if whole else ())
-        cookie = pipe.interrupted
+    def _make_answering(self, table: ConnectionTable) -> Answering:
+        answering = Answering(table.notes)
+        cookie = answering.interrupted
         if table.is_settled(cookie):
             with _borrowed(self._cookies()[cookie]) as sock:
-                standing = pipe.recovered(sock) if whole else Standing.BROKEN
-            table.note(cookie, settled=standing is not Standing.BROKEN)
-        pipe.forget()
-        if not whole:
-            _close_all(fds)
-            self._store(PIPE_NAME, pipe.fds)
-        return pipe
+                table.note(cookie, settled=answering.recovered(sock) is not Standing.BROKEN)
+        answering.forget()
+        return answering
 
     def _cookies(self) -> dict[int, int]:
         """Of the connections that were handed over, their descriptors by their cookies."""

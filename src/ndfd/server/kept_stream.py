@@ -59,16 +59,17 @@ class KeptStream(FdStream):
             raise PeerGoneError from error
 
     async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float, *, last: bool = False) -> None:
-        """As `FdStream.write`; a short last answer and the end of its request are one step, whatever happens."""
-        if last and self._held and self._kept.settled and not descriptors and not self._descriptors_ahead:
+        """As `FdStream.write`; a last answer that is sent at once, and the end of its request, are one step."""
+        if last and self._held and self._kept.settled and not self._descriptors_ahead:
             try:
-                sent = self._kept.answer(data, self._held, len(self._batch) - self._at + self._held)
+                sent = self._kept.answer(data, descriptors, self._held, len(self._batch) - self._at + self._held)
             except OSError as error:
                 raise PeerGoneError from error
             if sent == len(data):
                 self._held = 0
                 return
-            data = data[sent:]
+            if sent:
+                data, descriptors = data[sent:], ()
         self._kept.touch()
         await super().write(data, descriptors, timeout_s)
 
