@@ -15,6 +15,8 @@ from ndfd.server.hangup import PeerGoneError
 
 #: Of one read.
 READ_BYTES = 64 * 1024
+#: A plain number: the enumeration's `&` takes as long as a system call.
+_TRUNCATED = int(socket.MSG_CTRUNC)
 _ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
 
@@ -119,7 +121,7 @@ class FdStream:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
         descriptors = tuple(received)
-        if flags & socket.MSG_CTRUNC:
+        if flags & _TRUNCATED:
             # The kernel has closed those that found no room.
             with self._closing(descriptors):
                 raise ProtocolError(f"more than {MAX_DESCRIPTORS} descriptors came with one message")
