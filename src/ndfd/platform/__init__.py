@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import WORKER_CHANNEL_FD, LocalListener, Peer, Pressure, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, Peer, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.local_listener import LocalListener
 from ndfd.platform.service_manager import PassedDescriptor, ServiceManager
 
 if sys.platform == "linux":
@@ -16,9 +17,11 @@ if sys.platform == "linux":
     from ndfd.platform.linux_journal import LinuxJournal as Journal
     from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_process import LinuxProcess as _Process
+    from ndfd.platform.linux_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_process import DarwinProcess as _Process
@@ -28,6 +31,7 @@ elif sys.platform == "darwin":
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
     from ndfd.platform.windows import Windows as _Host
@@ -38,6 +42,7 @@ else:
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_process import Process as _Process
+    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
     from ndfd.platform.base_storage import Storage as _Storage
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
@@ -67,7 +72,6 @@ fallback_font_dirs = _host.fallback_font_dirs
 listen = _host.listen
 peer_identity = _host.peer_identity
 socket_cookie = _host.socket_cookie
-peek_onwards = _host.peek_onwards
 channel_pair = _host.channel_pair
 channel_from_descriptor = _host.channel_from_descriptor
 memfd = _host.memfd
@@ -106,6 +110,7 @@ __all__ = [
     "KernelFiles",
     "LocalListener",
     "Message",
+    "NotedSender",
     "PassedDescriptor",
     "Peer",
     "Pressure",
@@ -135,9 +140,10 @@ __all__ = [
     "may_stall",
     "measure_confinement",
     "memfd",
-    "peek_onwards",
+    "peeked_bytes",
     "peer_identity",
     "pidfd",
+    "prepare_peeking",
     "pressure",
     "process",
     "process_status",
