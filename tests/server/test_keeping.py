@@ -288,7 +288,7 @@ def asked(manager: Manager, pair: tuple[socket.socket, socket.socket], request: 
     theirs, ours = pair
     kept = manager.keeper().keep("door", ours)
     ours.setblocking(False)
-    platform.prepare_peeking(ours)
+    platform.resuming.prepare_peeking(ours)
     theirs.send(request)
     assert ours.recv(1000, socket.MSG_PEEK) == request
     return kept

@@ -17,11 +17,13 @@ if sys.platform == "linux":
     from ndfd.platform.linux_journal import LinuxJournal as Journal
     from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_process import LinuxProcess as _Process
-    from ndfd.platform.linux_resuming import NotedSender, peeked_bytes, prepare_peeking
+    from ndfd.platform.linux_resuming import LinuxResuming as _Resuming
+    from ndfd.platform.linux_resuming import NotedSender
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.base_kernel import KernelFiles
-    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
+    from ndfd.platform.base_resuming import NotedSender
+    from ndfd.platform.base_resuming import Resuming as _Resuming
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_process import DarwinProcess as _Process
@@ -31,7 +33,8 @@ elif sys.platform == "darwin":
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
-    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
+    from ndfd.platform.base_resuming import NotedSender
+    from ndfd.platform.base_resuming import Resuming as _Resuming
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
     from ndfd.platform.windows import Windows as _Host
@@ -42,7 +45,8 @@ else:
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_process import Process as _Process
-    from ndfd.platform.base_resuming import NotedSender, peeked_bytes, prepare_peeking
+    from ndfd.platform.base_resuming import NotedSender
+    from ndfd.platform.base_resuming import Resuming as _Resuming
     from ndfd.platform.base_storage import Storage as _Storage
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
@@ -57,6 +61,8 @@ files = _Files()
 storage = _Storage()
 #: What a process sets for itself; `base_process.Process` says what each call promises.
 process = _Process()
+#: What the process asks that goes on with another's connection; `base_resuming.Resuming` says what each call promises.
+resuming = _Resuming()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
@@ -140,16 +146,15 @@ __all__ = [
     "may_stall",
     "measure_confinement",
     "memfd",
-    "peeked_bytes",
     "peer_identity",
     "pidfd",
-    "prepare_peeking",
     "pressure",
     "process",
     "process_status",
     "reap",
     "resident_bytes",
     "resident_bytes_of",
+    "resuming",
     "run_on_cpus",
     "seal",
     "sealed_memfd",

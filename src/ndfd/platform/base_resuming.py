@@ -37,15 +37,17 @@ class NotedSender:
         return 0
 
 
-def prepare_peeking(connection: socket.socket) -> None:
-    """From now on each MSG_PEEK gives what none has given yet, from the first byte that is not consumed.
+class Resuming:
+    """What a connection remembers of the process that it was served by."""
 
-    Bytes are given in the order that they were sent in, urgent ones among them. Holds for the connection, in whichever
-    process it is; a second call begins at the first byte again.
-    """
-    raise NotSupported("this system does not remember how much of a connection was looked at")
+    def prepare_peeking(self, connection: socket.socket) -> None:
+        """From now on each MSG_PEEK gives what none has given yet, from the first byte that is not consumed.
 
+        Bytes are given in the order that they were sent in, urgent ones among them. Holds for the connection, in
+        whichever process it is; a second call begins at the first byte again.
+        """
+        raise NotSupported("this system does not remember how much of a connection was looked at")
 
-def peeked_bytes(connection: socket.socket) -> int:
-    """How many bytes MSG_PEEK has given that are not consumed."""
-    raise NotSupported("this system does not remember how much of a connection was looked at")
+    def peeked_bytes(self, connection: socket.socket) -> int:
+        """How many bytes MSG_PEEK has given that are not consumed."""
+        raise NotSupported("this system does not remember how much of a connection was looked at")

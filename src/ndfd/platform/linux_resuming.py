@@ -100,13 +100,15 @@ class NotedSender(base_resuming.NotedSender):
         return self.sent_bytes
 
 
-def prepare_peeking(connection: socket.socket) -> None:
-    """SO_PEEK_OFF, SO_OOBINLINE."""
-    connection.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, 0)
-    # An urgent byte at the front would make the socket readable, while MSG_PEEK finds nothing there.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+class LinuxResuming(base_resuming.Resuming):
+    """Options of socket(7)."""
 
+    def prepare_peeking(self, connection: socket.socket) -> None:
+        """SO_PEEK_OFF, SO_OOBINLINE."""
+        connection.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, 0)
+        # An urgent byte at the front would make the socket readable, while MSG_PEEK finds nothing there.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
 
-def peeked_bytes(connection: socket.socket) -> int:
-    """SO_PEEK_OFF."""
-    return connection.getsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF)
+    def peeked_bytes(self, connection: socket.socket) -> int:
+        """SO_PEEK_OFF."""
+        return connection.getsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF)

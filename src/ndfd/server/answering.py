@@ -1,7 +1,7 @@
 """Answers a request and consumes it as one step, of which the next process can tell how far a killed one came.
 
-How much of the answer was sent, the kernel notes in memory that the manager keeps (`platform.NotedSender`); how much of
-the request was consumed, the socket says itself (`platform.peeked_bytes`). A system call does its work whole before
+How much of the answer was sent, the kernel notes in memory that the manager keeps (`platform.NotedSender`); how much
+of the request was consumed, the socket says itself (`platform.resuming`). A system call does its work whole before
 SIGKILL takes effect, so every moment is one of those that `recovered` knows.
 """
 
@@ -48,7 +48,8 @@ class Answering:
         if sent_bytes := self._sender.sent_bytes:
             if sent_bytes < self._notes[_ANSWER_BYTES]:
                 return Standing.BROKEN
-            consume(sock, self._notes[_REQUEST_BYTES] - (self._notes[_PEEKED_BYTES] - platform.peeked_bytes(sock)))
+            consumed_bytes = self._notes[_PEEKED_BYTES] - platform.resuming.peeked_bytes(sock)
+            consume(sock, self._notes[_REQUEST_BYTES] - consumed_bytes)
             return Standing.ANSWERED
         return Standing.UNANSWERED
 

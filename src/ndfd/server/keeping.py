@@ -144,14 +144,13 @@ class Kept:
     def answer(self, data: bytes, descriptors: Sequence[int], request_bytes: int, peeked_bytes: int) -> int:
         """Sends the whole answer to a request that waits in the kernel, then consumes the request; never waits.
 
-        The descriptors go with the first byte.
+        The descriptors go with the first byte. Gives how many bytes of `data` were sent. When it is all, the connection
+        was settled at every moment. None is sent when the answer is too long, or the peer's buffer full: send it in
+        another way then. When a part was sent, the connection is touched, the request not consumed, and the rest is to
+        be sent in another way, too.
 
-        Gives how many bytes of `data` were sent. When it is all, the connection was settled at every moment. None is
-        sent when the answer is too long, or the peer's buffer full: send it in another way then. When a part was sent,
-        the connection is touched, the request not consumed, and the rest is to be sent in another way, too.
-
-        The connection must be settled and prepared by `platform.prepare_peeking`; `peeked_bytes` of it were looked at
-        and are not consumed, among them no descriptors but the request's own. OSError when the peer is gone.
+        The connection must be settled, and prepared by `platform.resuming`; `peeked_bytes` of it were looked at and are
+        not consumed, among them no descriptors but the request's own. OSError when the peer is gone.
         """
         answering = self._answering
         if answering is None:

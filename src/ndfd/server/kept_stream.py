@@ -25,7 +25,7 @@ class KeptStream(FdStream):
     def __init__(self, sock: socket.socket, kept: Kept, closing: Closing) -> None:
         """`closing` closes what came and cannot be used."""
         super().__init__(sock, closing)
-        platform.prepare_peeking(sock)
+        platform.resuming.prepare_peeking(sock)
         self._kept = kept
         self._leaving = False
         self._batch = b""
@@ -46,7 +46,7 @@ class KeptStream(FdStream):
         end = self._batch.find(b"\0", self._at) + 1
         if self._at and self._is_unsure(end):
             # Once more, from where this message begins.
-            platform.prepare_peeking(self.sock)
+            platform.resuming.prepare_peeking(self.sock)
             await self._look(timeout_s)
             end = self._batch.find(b"\0") + 1
         if not self._batch:
@@ -147,7 +147,7 @@ class KeptStream(FdStream):
             data += self.sock.recv(whole_bytes - len(data))
         self._drop()
         if len(data) < whole_bytes:
-            platform.prepare_peeking(self.sock)
+            platform.resuming.prepare_peeking(self.sock)
         return data, descriptors
 
     def _drop(self) -> None:

@@ -121,7 +121,7 @@ class PeekingTransport(asyncio.Transport):
         self._ended = False
         sock.setblocking(False)
         if self._peeking:
-            platform.prepare_peeking(sock)
+            platform.resuming.prepare_peeking(sock)
         protocol.connection_made(self)
         if not self._closing:
             edges.watch(sock.fileno(), self._arrived)
