@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from ndfd import platform
 from ndfd.platform import PassedDescriptor
 from ndfd.server import keeping
+from ndfd.server.accepting import Accepting
 from ndfd.server.keeping import CONNECTION_PREFIX, TABLE_NAME, ConnectionTable, Keeper, Kept
 from tests.server.doors import open_descriptors
 
@@ -32,10 +35,10 @@ class Manager:
         self.kept += [(name, os.dup(fd)) for fd in fds]
         return True
 
-    def keeper(self) -> Keeper:
+    def keeper(self, descriptors_max: int | None = None) -> Keeper:
         """Of a daemon that was just started."""
         passed = [PassedDescriptor(name, os.dup(fd)) for name, fd in self.kept]
-        return Keeper(self.store, passed, lambda _, step: self.later.append(step))
+        return Keeper(self.store, passed, lambda _, step: self.later.append(step), descriptors_max)
 
     def names(self) -> list[str]:
         return [name for name, _ in self.kept]
@@ -129,6 +132,46 @@ def test_a_connection_that_nobody_keeps_is_only_closed(pair: tuple[socket.socket
     kept.close()
     assert kept.fileno() == -1
     assert theirs.recv(1) == b""
+
+
+def test_no_more_is_kept_than_the_manager_keeps(manager: Manager) -> None:
+    keeper = manager.keeper(descriptors_max=18)
+    pairs = [socket.socketpair() for _ in range(3)]
+    kept = [keeper.keep("door", ours) for _, ours in pairs]
+    assert [each.resumable for each in kept] == [True, True, False]
+    kept[0].close()
+    theirs, ours = socket.socketpair()
+    assert keeper.keep("door", ours).resumable
+    for each in (*(sock for pair in pairs for sock in pair), theirs, ours):
+        each.close()
+
+
+def test_while_the_manager_takes_nothing_no_further_connection_is_accepted(manager: Manager, tmp_path: Path) -> None:
+    async def body() -> None:
+        keeper, accepted = manager.keeper(), list[Kept]()
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / "sock"))
+            listener.listen()
+
+            def keep(sock: socket.socket) -> None:
+                accepted.append(keeper.keep("door", sock))
+
+            accepting = Accepting(listener, keep, full=lambda: keeper.behind)
+            manager.full = True
+            peers = [socket.socket(socket.AF_UNIX) for _ in range(3)]
+            for sock in peers:
+                sock.connect(str(tmp_path / "sock"))
+            await asyncio.sleep(0.05)
+            assert len(accepted) == 1
+            manager.full = False
+            manager.later.pop()()
+            while len(accepted) < 3:
+                await asyncio.sleep(0.001)
+            accepting.close()
+            for each in (*accepted, *peers):
+                each.close()
+
+    asyncio.run(body())
 
 
 def test_a_closed_connection_ends_for_its_peer_although_the_manager_has_it(

@@ -70,7 +70,9 @@ def test_a_connection_that_came_in_the_moment_of_the_stop_is_closed(tmp_path: Pa
         door.start(listener)
         peer.connect(path)
         # As the event loop calls it; the task of the connection has not had its first step when the door stops.
-        door._accept()
+        assert door._accepting is not None
+        door._accepting._accept()
+        assert door.connections == 1
         await door.stop(0.0)
 
     with socket.socket(socket.AF_UNIX) as peer:

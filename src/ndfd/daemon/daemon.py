@@ -86,9 +86,9 @@ class Daemon:
         jobs = None if self._jobs is None else self._jobs.service
         self._methods = DaemonMethods(self.status, self, self._crashes.all, KnownHardware().get, jobs=jobs)
         self._serving = Serving()
-        keeps = reports.manager.keeps_descriptors()
-        later = asyncio.get_running_loop().call_later
-        self._keeper = Keeper(reports.manager.store if keeps else None, handed.connections, later)
+        manager, later = reports.manager, asyncio.get_running_loop().call_later
+        store_kept = manager.store if manager.keeps_descriptors() else None
+        self._keeper = Keeper(store_kept, handed.connections, later, manager.keeps_max)
         info = ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES)
         self._varlink = VarlinkDoor(self._serving, info, keeper=self._keeper)
         app = make_app(self._serving, self._metrics.render, __version__)

@@ -33,6 +33,9 @@ class LinuxServiceManager(ServiceManager):
         self._socket = self._notify_socket()
         self.present = self._socket is not None
         self.watchdog_s = self._watchdog()
+        # systemd 254 says in $FDSTORE how many it keeps, older ones nothing.
+        kept = environment.get("FDSTORE", "")
+        self.keeps_max = int(kept) if _is_number(kept) else None
         self._taken = False
         self._keeps: bool | None = None
 
@@ -93,9 +96,9 @@ class LinuxServiceManager(ServiceManager):
         self._tell(f"MAINPID={pid}")
 
     def keeps_descriptors(self) -> bool:
-        """By a pipe whose writing end is stored. systemd 254 says in $FDSTORE how many it keeps, older ones nothing."""
+        """By a pipe whose writing end is stored."""
         if self._keeps is None:
-            self._keeps = self._socket is not None and self._environment.get("FDSTORE") != "0" and self._probe()
+            self._keeps = self._socket is not None and self.keeps_max != 0 and self._probe()
         return self._keeps
 
     def store(self, name: str, fds: Sequence[int]) -> bool:

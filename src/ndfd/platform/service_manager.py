@@ -28,6 +28,9 @@ class ServiceManager:
     #: What of its start was not as it should be, for the log.
     warnings: tuple[str, ...] = ()
 
+    #: Descriptors that it keeps at most; None: it does not say.
+    keeps_max: int | None = None
+
     def take_passed(self) -> tuple[PassedDescriptor, ...]:
         """What was handed over, once: a second call gives nothing. `SocketError` when it is not as it was announced."""
         return ()

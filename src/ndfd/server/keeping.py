@@ -36,6 +36,10 @@ _SETTLED, _TOUCHED = 1, 2
 
 #: Descriptors in one message to the manager: SCM_MAX_FD of unix(7) is 253.
 _TOGETHER_MAX = 250
+#: What a manager keeps that does not say how much: what the packaged units ask for (FileDescriptorStoreMax=).
+_MANAGERS_MAX = 2048
+#: Of that, what is none of ours: the table, the listening socket of the network, and some to spare.
+_OTHERS_MAX = 16
 #: The manager's queue of messages is full: it empties it in less.
 _AGAIN_S = 0.01
 
@@ -63,6 +67,10 @@ class ConnectionTable:
                 self._slots[cookie] = slot
             else:
                 self._free.append(slot)
+
+    def __len__(self) -> int:
+        """Connections in it."""
+        return len(self._slots)
 
     def add(self, cookie: int) -> bool:
         """Notes a connection, settled; False when the table is full."""
@@ -198,11 +206,14 @@ class Keeper:
         store: Callable[[str, Sequence[int]], bool] | None = None,
         passed: Iterable[platform.PassedDescriptor] = (),
         later: Callable[[float, Callable[[], None]], object] | None = None,
+        descriptors_max: int | None = None,
     ) -> None:
-        """`store` and `passed` are the manager's (`ServiceManager.store`, `take_passed`); `later` is the loop's
-        `call_later`. Of `passed`, it takes over the table and the connections, and leaves the others alone."""
+        """`store`, `passed` and `descriptors_max` are the manager's (`ServiceManager.store`, `take_passed`,
+        `keeps_max`); `later` is the loop's `call_later`. Of `passed`, it takes over the table and the connections, and
+        leaves the others alone."""
         self._store = store
         self._later = later
+        self._kept_max = min(_SLOTS, (descriptors_max or _MANAGERS_MAX) - _OTHERS_MAX)
         self._passed: dict[str, list[int]] = {}
         #: By the manager's name for them, connections that are not with it yet.
         self._waiting: dict[str, list[Kept]] = {}
@@ -224,12 +235,18 @@ class Keeper:
         """Whether there is anybody who keeps connections."""
         return self._table is not None
 
+    @property
+    def behind(self) -> bool:
+        """Whether the manager has not taken all yet: what is accepted now would be lost with this process."""
+        return self._retrying
+
     def keep(self, door: str, sock: socket.socket) -> Kept:
         """For a connection that was just accepted."""
         if self._table is None:
             return Kept(sock)
         cookie = platform.socket_cookie(sock)
-        if not self._table.add(cookie):
+        # Beyond what the manager keeps, it would drop it without a word.
+        if len(self._table) >= self._kept_max or not self._table.add(cookie):
             return Kept(sock)
         kept = Kept(sock, self._table, cookie, self._answering)
         kept.store_later()

@@ -21,7 +21,7 @@ class KeptHttp:
         self._shared = shared
         self._keeper = keeper
         self._edges = Edges()
-        self._accepting = Accepting(listener, self._accepted)
+        self._accepting = Accepting(listener, self._accepted, full=lambda: keeper.behind)
         for sock, kept in keeper.take_up(_DOOR):
             self._serve(sock, kept, taken_up=True)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import functools
 import logging
 import socket
@@ -13,6 +12,7 @@ from collections import Counter
 from ndfd import platform
 from ndfd.errors import Busy
 from ndfd.protocol.varlink_interfaces import ServiceInfo
+from ndfd.server.accepting import Accepting
 from ndfd.server.generation import Serving
 from ndfd.server.keeping import Keeper, Kept
 from ndfd.server.kept_stream import KeptStream
@@ -27,11 +27,6 @@ _log = logging.getLogger(__name__)
 #: By this name its connections are kept.
 _NAME = "varlink"
 
-#: How long no connection is accepted after the process ran out of descriptors; the listening socket stays readable
-#: meanwhile, so that accepting at once again would only turn in a loop.
-_ACCEPT_PAUSE_S = 1.0
-_OUT_OF_RESOURCES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
 
 class VarlinkDoor:
     """Listens from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
@@ -44,8 +39,7 @@ class VarlinkDoor:
         self._lingering = Lingering()
         self._connections: dict[asyncio.Task[None], Connection] = {}
         self._per_user: Counter[int] = Counter()
-        self._listener: socket.socket | None = None
-        self._pause: asyncio.TimerHandle | None = None
+        self._accepting: Accepting | None = None
 
     @property
     def connections(self) -> int:
@@ -54,9 +48,7 @@ class VarlinkDoor:
 
     def start(self, listener: socket.socket) -> None:
         """Begins to accept, and serves the connections of a former daemon; needs a running event loop."""
-        listener.setblocking(False)
-        self._listener = listener
-        self._resume()
+        self._accepting = Accepting(listener, self._welcome, full=lambda: self._keeper.behind)
         for sock, kept in self._keeper.take_up(_NAME):
             self._welcome(sock, kept)
 
@@ -65,7 +57,8 @@ class VarlinkDoor:
 
         A connection that is kept is not closed, but left to the next daemon with what waits in it.
         """
-        self._close_listener()
+        if self._accepting is not None:
+            self._accepting.close()
         for task, connection in self._connections.items():
             if not connection.finish():
                 task.cancel()
@@ -83,40 +76,7 @@ class VarlinkDoor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _resume(self) -> None:
-        self._pause = None
-        if self._listener is not None:
-            asyncio.get_running_loop().add_reader(self._listener.fileno(), self._accept)
-
-    def _close_listener(self) -> None:
-        if self._pause is not None:
-            self._pause.cancel()
-        if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener.fileno())
-            self._listener.close()
-            self._listener = None
-
-    def _accept(self) -> None:
-        assert self._listener is not None
-        try:
-            sock, _ = self._listener.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return
-        except OSError as error:
-            if error.errno not in _OUT_OF_RESOURCES:
-                raise
-            _log.error(
-                "no connection can be accepted for %s s: %s",
-                _ACCEPT_PAUSE_S,
-                error.strerror,
-            )
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self._listener.fileno())
-            self._pause = loop.call_later(_ACCEPT_PAUSE_S, self._resume)
-            return
-        self._welcome(sock, None)
-
-    def _welcome(self, sock: socket.socket, kept: Kept | None) -> None:
+    def _welcome(self, sock: socket.socket, kept: Kept | None = None) -> None:
         """`kept` is a former daemon's connection."""
         try:
             peer = platform.peer_identity(sock)
