@@ -34,6 +34,31 @@ def test_a_private_daemon_says_as_json_why_it_is_not(
     assert err.startswith(b"ndfd: NDFD_LOGGING__LEVEL: ")
 
 
+def test_an_owner_has_it_reload_and_drain(start: Start, tmp_path: Path) -> None:
+    process = start("run", "--private", tmp_path / "private", "--owner-fd", "0", stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert "sockets" in json.loads(process.stdout.readline())
+    process.stdin.write(b"reload\n")
+    process.stdin.flush()
+    assert process.stderr is not None
+    log = b""
+    while b"the configuration was reloaded" not in log:
+        line = process.stderr.readline()
+        assert line, log
+        log += line
+    _, err = process.communicate(b"drain\n", timeout=20)
+    assert process.returncode == 0
+    # The end of the pipe follows at once and asks for more haste: the line before it is heard all the same.
+    assert b"the owner asks" in err
+
+
+def test_a_daemon_with_an_owner_says_as_json_why_it_is_not(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NDFD_LOGGING__LEVEL", "loud")
+    out, _ = start("run", "--owner-fd", "0", stdin=subprocess.PIPE).communicate(timeout=20)
+    assert json.loads(out)["error"]["code"] == "configuration"
+
+
 def test_an_argument_is_wrong_usage(start: Start) -> None:
     process = start("run", "now")
     _, err = process.communicate(timeout=20)

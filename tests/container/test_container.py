@@ -5,7 +5,7 @@ that NDFD_CONTAINER_BASE names. One is made by
 
     mmdebstrap --variant=minbase --include=ca-certificates,gcc,libc6-dev,python3-dev,python3-venv bookworm base.tar
 
-NDFD_CONTAINER_RUNTIME names another OCI runtime than podman's own, for a host where that one may not set every limit.
+NDFD_CONTAINER_RUNTIME names another OCI runtime than podman's own: crun wants one kind of cgroups, runc takes any.
 """
 
 from __future__ import annotations
@@ -97,8 +97,10 @@ def container(images: Images) -> Iterator[str]:
     """One that serves."""
     if shutil.which("podman") is None:
         pytest.skip("there is no podman")
+    # Podman's own limits are above what some hosts allow.
+    limits = ("--ulimit=nofile=4096:4096", "--ulimit=nproc=1000:1000")
     confined = ("--read-only", "--tmpfs=/run", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none")
-    name = images.podman("run", "--detach", "--no-healthcheck", *confined, "localhost/ndfd").strip()
+    name = images.podman("run", "--detach", "--no-healthcheck", *limits, *confined, "localhost/ndfd").strip()
     limit = time.monotonic() + PATIENCE_S
     while " is ready: " not in images.podman("logs", name):
         assert time.monotonic() < limit, said(images, name)

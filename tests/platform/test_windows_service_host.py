@@ -145,6 +145,8 @@ def test_the_death_of_the_child_is_told_with_its_last_lines_and_left_to_recovery
     it.let("end")
     assert it.end() == Outcome(1066, 3, recover=True)
     assert it.statuses[-1].state is State.RUNNING
+    # Told once, when it became true, and not again at the end.
+    assert it.statuses.count(it.statuses[-1]) == 1
     event, text = it.events[-1]
     assert event is Event.CHILD_DIED
     assert text.startswith("The service ndfd ended unexpectedly, with exit status 3.")

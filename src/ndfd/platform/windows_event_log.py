@@ -3,6 +3,8 @@ r"""The event log of Windows: a source of ndfd's own in the log "Application", a
 A source needs a file with its messages, or the viewer puts "the description cannot be found" before each. Here it is
 %SystemRoot%\System32\EventCreate.exe, which every Windows has had since XP: its messages 1 to 1000 are "%1" each, that
 is, the text as it was handed over. A DLL of our own would say no more, and would have to be built and kept.
+
+Run under Wine 10, whose event log keeps nothing; what the viewer of Windows shows has not been seen.
 """
 
 from __future__ import annotations

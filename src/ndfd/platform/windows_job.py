@@ -1,4 +1,7 @@
-"""Job objects: a set of processes with limits that ends as one."""
+"""Job objects: a set of processes with limits that ends as one.
+
+Run under Wine 10, not on Windows itself.
+"""
 
 from __future__ import annotations
 
