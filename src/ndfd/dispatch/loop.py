@@ -262,8 +262,8 @@ class Loop:
     def _begin(self, leased: Leased) -> None:
         pool = pool_name(leased.job.pool)
         places = self._places.setdefault(pool, Places(1))
-        turn = contextlib.nullcontext() if leased.job.interruptions < ALONE_AFTER else self._suspects
-        run = Run(leased, places, self._policy.deadline_s(leased.convert.deadline_s), turn)
+        alone = None if leased.job.interruptions < ALONE_AFTER else self._suspects
+        run = Run(leased, places, self._policy.deadline_s(leased.convert.deadline_s), alone)
         self._runs[leased.job.id] = run
         # At once: from here on it can be stopped.
         conversion = run.convert(self._pools(), self._told)
@@ -301,6 +301,7 @@ class Loop:
             raise
         finally:
             self._store.under_way.remove(run.job)
+            run.end()
             if self._runs.get(run.job.id) is run:
                 del self._runs[run.job.id]
             self.wake()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple
 
 import msgspec
@@ -37,10 +36,9 @@ class Told(NamedTuple):
 class Run:
     """Waits for a place, has a worker, is over."""
 
-    def __init__(
-        self, leased: Leased, places: Places, deadline_s: float, turn: AbstractAsyncContextManager[object]
-    ) -> None:
-        """`deadline_s` is counted from the moment in which a worker may have it; it waits for its `turn` before."""
+    def __init__(self, leased: Leased, places: Places, deadline_s: float, alone: asyncio.Lock | None) -> None:
+        """`deadline_s` is counted from the moment in which a worker may have it. Of those with the same `alone` one
+        runs at a time."""
         self.job = leased.job
         self.document_fd = leased.document_fd
         self.pool = pool_name(leased.job.pool)
@@ -53,7 +51,8 @@ class Run:
         self._options = msgspec.structs.replace(leased.convert, deadline_s=deadline_s)
         self._deadline_s = deadline_s
         self._places = places
-        self._turn = turn
+        self._alone = alone
+        self._has_turn = False
         self._conversion: asyncio.Task[Converted] | None = None
         #: Whether a worker has had its document.
         self.had_worker = False
@@ -70,6 +69,11 @@ class Run:
         """A worker that is at it is ended; nothing happens when it is done already."""
         if self._conversion is not None:
             self._conversion.cancel()
+
+    def end(self) -> None:
+        """What became of it is written, or will not be: who runs alone, too, may be the next."""
+        if self._alone is not None and self._has_turn:
+            self._alone.release()
 
     def live(self, job: Job) -> Job:
         """The job with the pages that this run has done, when it is this run that goes on."""
@@ -89,19 +93,20 @@ class Run:
             told.on_worker(self)
 
         clock = asyncio.get_running_loop()
-        async with self._turn:
-            await self._places.take()
-            try:
-                told.on_place(self)
-                with pools.held(self.job.pool) as conversions:
-                    patient_until = clock.time() + min(PATIENCE_S, self._deadline_s * PATIENCE_PART)
-                    return await conversions.convert(
-                        self.document_fd,
-                        self._options,
-                        uid=self.job.uid,
-                        on_page=tell,
-                        background=lambda: clock.time() < patient_until,
-                        on_worker=got_worker,
-                    )
-            finally:
-                self._places.give_back()
+        if self._alone is not None:
+            self._has_turn = await self._alone.acquire()
+        await self._places.take()
+        try:
+            told.on_place(self)
+            with pools.held(self.job.pool) as conversions:
+                patient_until = clock.time() + min(PATIENCE_S, self._deadline_s * PATIENCE_PART)
+                return await conversions.convert(
+                    self.document_fd,
+                    self._options,
+                    uid=self.job.uid,
+                    on_page=tell,
+                    background=lambda: clock.time() < patient_until,
+                    on_worker=got_worker,
+                )
+        finally:
+            self._places.give_back()
