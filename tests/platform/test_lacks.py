@@ -11,6 +11,7 @@ import pytest
 
 from ndfd import platform
 from ndfd.errors import NotSupported
+from ndfd.platform import base_resuming
 from ndfd.platform.base import Platform, WorkerLimits
 from ndfd.platform.darwin import Darwin
 from ndfd.platform.windows import Windows
@@ -20,7 +21,6 @@ _CLOSED.close()
 
 LACKED: list[Callable[[Platform], object]] = [
     lambda system: system.channel_pair(1, 1),
-    lambda system: system.peek_onwards(_CLOSED),
     lambda system: system.seal(0),
     lambda system: system.pidfd(1),
     lambda system: system.kill(0),
@@ -45,6 +45,16 @@ def test_windows_has_no_folder_of_sockets(tmp_path: Path) -> None:
         Windows().listen(tmp_path / "ndfd.sock", mode=0o600)
 
 
+def test_only_linux_remembers_what_a_killed_process_did_with_a_connection() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with pytest.raises(NotSupported):
+            base_resuming.Resuming().prepare_peeking(ours)
+        with pytest.raises(NotSupported):
+            base_resuming.Resuming().peeked_bytes(ours)
+    assert not base_resuming.NotedSender(memoryview(b"")).takes(1)
+
+
 def test_without_memfds_a_file_without_a_name_serves_but_is_not_sealed() -> None:
     fd = Platform().memfd("document")
     os.write(fd, b"content")
@@ -56,5 +66,6 @@ def test_without_memfds_a_file_without_a_name_serves_but_is_not_sealed() -> None
 
 def test_the_module_offers_every_call_that_is_promised() -> None:
     promised = {name for name in vars(Platform) if not name.startswith("_") and name != "name"}
-    # Three parts that promise what they do in classes of their own.
-    assert promised | {"files", "process", "storage"} == {name for name in platform.__all__ if name.islower()}
+    # Four parts that promise what they do in classes of their own.
+    parts = {"files", "process", "resuming", "storage"}
+    assert promised | parts == {name for name in platform.__all__ if name.islower()}

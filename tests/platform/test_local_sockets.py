@@ -160,12 +160,13 @@ def test_sockets_lie_in_the_runtime_folder_of_the_service_or_the_user() -> None:
 def test_what_was_looked_at_is_not_given_again_and_is_there_until_it_is_consumed() -> None:
     one, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with one, other:
-        assert platform.peek_onwards(other) == 0
+        platform.resuming.prepare_peeking(other)
         for piece in (b"first", b"second"):
             one.sendall(piece)
             assert other.recv(100, socket.MSG_PEEK) == piece
         assert other.recv(7) == b"firstse"
         # Whoever has another descriptor of the socket has the same offset, and may begin anew.
         with other.dup() as again:
-            assert platform.peek_onwards(again) == len(b"cond")
+            assert platform.resuming.peeked_bytes(again) == len(b"cond")
+            platform.resuming.prepare_peeking(again)
             assert again.recv(100, socket.MSG_PEEK) == b"cond"

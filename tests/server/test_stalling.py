@@ -17,6 +17,7 @@ from ndfd.server.http_door import HttpDoorLimits
 from ndfd.server.stalling import LINGERING_MAX, PER_USER_MAX, Settling
 from tests.platform.fuse import SlowFileSystem, slow_file_system
 from tests.server.doors import LIMITS, Doors
+from tests.server.kept_doors import Shelf, next_daemon
 from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer
 
 CONTENT = os.urandom(3_000_000)
@@ -102,12 +103,23 @@ def test_one_that_stalls_is_given_up_and_the_loop_goes_on(slow: SlowFileSystem) 
     asyncio.run(read())
 
 
+@contextlib.contextmanager
+def open_doors(directory: Path, *, kept: bool) -> Iterator[Doors]:
+    directory.mkdir()
+    if not kept:
+        with Doors(directory, DoorLimits(stall_s=0.2), HttpDoorLimits(), LIMITS).open() as doors:
+            yield doors
+        return
+    with contextlib.closing(Shelf(directory)) as shelf, next_daemon(shelf, stall_s=0.2) as doors:
+        yield doors
+
+
+@pytest.mark.parametrize("kept", [False, True])
 def test_a_caller_whose_document_stalls_holds_up_neither_the_door_nor_its_other_callers(
-    slow: SlowFileSystem, tmp_path: Path
+    slow: SlowFileSystem, tmp_path: Path, kept: bool
 ) -> None:
-    (tmp_path / "sockets").mkdir()
     with (
-        Doors(tmp_path / "sockets", DoorLimits(stall_s=0.2), HttpDoorLimits(), LIMITS).open() as doors,
+        open_doors(tmp_path / "sockets", kept=kept) as doors,
         opened(slow.path) as fd,
         Peer(doors) as peer,
     ):

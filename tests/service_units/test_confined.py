@@ -81,7 +81,10 @@ def test_whoever_took_it_over_could_do_little(machine: Machine) -> None:
     machine.drop_in(f"[Service]\nType=oneshot\nRestart=no\nExecStart=\nExecStart={PYTHON} {_TAKEN_OVER}\n")
     status, said = machine.systemctl("start", UNIT)
     assert status == 0, machine.journal()
-    assert json.loads(machine.bed.read(_SAID)) == {
+    outcomes = json.loads(machine.bed.read(_SAID))
+    # By a filter of system calls; where systemd and the kernel know it, by PR_SET_MDWE.
+    assert outcomes.pop("new code") in ("EPERM", "EACCES")
+    assert outcomes == {
         "its own state": "done",
         "a log file": "done",
         "its configuration": "EACCES",
@@ -113,7 +116,6 @@ def test_whoever_took_it_over_could_do_little(machine: Machine) -> None:
         "a priority": "EPERM",
         "the clock": "EPERM",
         "tracing": "EPERM",
-        "new code": "EPERM",
     }, said
 
 

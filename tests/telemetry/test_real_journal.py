@@ -10,16 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.tuning.systemd_bed import SystemdBed, payload
-
-_BED = os.environ.get("NDFD_SYSTEMD_BED", "")
+from tests.systemd_bed import BED, NO_BED, PYTHON, SystemdBed, payload
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(
-        not _BED, reason="NDFD_SYSTEMD_BED names no program that boots a systemd (tests/tuning/systemd_bed.py)"
-    ),
+    pytest.mark.skipif(not BED, reason=NO_BED),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may boot a systemd"),
 ]
 
@@ -28,13 +24,10 @@ _CONFIG = "/etc/ndfd/config.toml"
 _UNIT_TEXT = """[Service]
 ExecStart=/usr/bin/ndfd run --service --set swarm.workers=1
 StateDirectory=ndfd
-Environment=PYTHONPATH=/usr/lib/ndfd
 Environment=NDFD_LOGGING__FORMAT={form}
 """
 #: Five megabytes, which no datagram holds.
 _LARGE = """
-import sys
-sys.path.insert(0, "/usr/lib/ndfd")
 from ndfd.platform import Journal
 from ndfd.telemetry.journal import encoded
 fields = [("MESSAGE", "large"), ("NDFD_TEST", "large"), ("NDFD_VALUE", "x\\n" * 2_500_000)]
@@ -44,8 +37,8 @@ Journal().send(encoded(fields), wait=True)
 
 @pytest.fixture(scope="module")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemdBed]:
-    tar = payload(tmp_path_factory.mktemp("bed") / "payload.tar")
-    with SystemdBed(_BED, f"ndfd-journal-{os.getpid()}", tar) as bed:
+    tar = payload(tmp_path_factory.mktemp("bed") / "payload.tar", {})
+    with SystemdBed(BED, f"ndfd-journal-{os.getpid()}", tar, backend="v1") as bed:
         if bed.run("/usr/bin/ndfd", "run", "--help")[0] != 0:
             pytest.skip("the Python of the bed is not the one that this ndfd was built for")
         yield bed
@@ -131,6 +124,6 @@ def test_lines_for_the_manager_have_their_levels(bed: SystemdBed) -> None:
 
 
 def test_an_entry_in_sealed_memory_is_taken(booted: SystemdBed) -> None:
-    assert booted.run("python3", "-I", "-c", _LARGE)[0] == 0
+    assert booted.run(PYTHON, "-I", "-c", _LARGE)[0] == 0
     (entry,) = journal(booted, "NDFD_TEST=large")
     assert entry["NDFD_VALUE"] == "x\n" * 2_500_000

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from ndfd.platform.base import WORKER_CHANNEL_FD, LocalListener, Peer, Pressure, WorkerLimits
+from ndfd.platform.base import WORKER_CHANNEL_FD, Peer, Pressure, WorkerLimits
 from ndfd.platform.channel import Channel, Message
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.local_listener import LocalListener
 from ndfd.platform.service_manager import PassedDescriptor, ServiceManager
 
 if sys.platform == "linux":
@@ -16,9 +17,13 @@ if sys.platform == "linux":
     from ndfd.platform.linux_journal import LinuxJournal as Journal
     from ndfd.platform.linux_kernel import LinuxKernelFiles as KernelFiles
     from ndfd.platform.linux_process import LinuxProcess as _Process
+    from ndfd.platform.linux_resuming import LinuxResuming as _Resuming
+    from ndfd.platform.linux_resuming import NotedSender
     from ndfd.platform.linux_storage import LinuxStorage as _Storage
 elif sys.platform == "darwin":
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_resuming import NotedSender
+    from ndfd.platform.base_resuming import Resuming as _Resuming
     from ndfd.platform.darwin import Darwin as _Host
     from ndfd.platform.darwin_files import DarwinFiles as _Files
     from ndfd.platform.darwin_process import DarwinProcess as _Process
@@ -28,6 +33,8 @@ elif sys.platform == "darwin":
 elif sys.platform == "win32":
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
+    from ndfd.platform.base_resuming import NotedSender
+    from ndfd.platform.base_resuming import Resuming as _Resuming
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
     from ndfd.platform.windows import Windows as _Host
@@ -38,6 +45,8 @@ else:
     from ndfd.platform.base_files import Files as _Files
     from ndfd.platform.base_kernel import KernelFiles
     from ndfd.platform.base_process import Process as _Process
+    from ndfd.platform.base_resuming import NotedSender
+    from ndfd.platform.base_resuming import Resuming as _Resuming
     from ndfd.platform.base_storage import Storage as _Storage
     from ndfd.platform.folder_events import FolderEvents
     from ndfd.platform.journal import Journal
@@ -52,6 +61,8 @@ files = _Files()
 storage = _Storage()
 #: What a process sets for itself; `base_process.Process` says what each call promises.
 process = _Process()
+#: What the process asks that goes on with another's connection; `base_resuming.Resuming` says what each call promises.
+resuming = _Resuming()
 
 socket_dirs = _host.socket_dirs
 config_dirs = _host.config_dirs
@@ -67,7 +78,6 @@ fallback_font_dirs = _host.fallback_font_dirs
 listen = _host.listen
 peer_identity = _host.peer_identity
 socket_cookie = _host.socket_cookie
-peek_onwards = _host.peek_onwards
 channel_pair = _host.channel_pair
 channel_from_descriptor = _host.channel_from_descriptor
 memfd = _host.memfd
@@ -106,6 +116,7 @@ __all__ = [
     "KernelFiles",
     "LocalListener",
     "Message",
+    "NotedSender",
     "PassedDescriptor",
     "Peer",
     "Pressure",
@@ -135,7 +146,6 @@ __all__ = [
     "may_stall",
     "measure_confinement",
     "memfd",
-    "peek_onwards",
     "peer_identity",
     "pidfd",
     "pressure",
@@ -144,6 +154,7 @@ __all__ = [
     "reap",
     "resident_bytes",
     "resident_bytes_of",
+    "resuming",
     "run_on_cpus",
     "seal",
     "sealed_memfd",

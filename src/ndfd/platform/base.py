@@ -7,7 +7,6 @@ answer raises `NotSupported` here, so a system that lacks something says so by n
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import platform
 import socket
@@ -23,6 +22,7 @@ from ndfd.model.sandbox import Sandbox, Seen
 from ndfd.platform.channel import Channel
 from ndfd.platform.cjk_fonts import CJK_FONT
 from ndfd.platform.folders import ConfigDirs, SocketDirs, StateDirs
+from ndfd.platform.local_listener import LocalListener, identity_of, reason_of, refuse_if_taken
 from ndfd.platform.service_manager import ServiceManager
 
 
@@ -57,22 +57,6 @@ class Pressure:
 
 #: The number that the descriptor of a worker's channel must have when it confines itself.
 WORKER_CHANNEL_FD = 3
-
-
-@dataclass(frozen=True, slots=True)
-class LocalListener:
-    """A listening local socket and the file by which it is reached."""
-
-    socket: socket.socket
-    path: Path
-    #: Device and inode of the file, by which it is told from another daemon's at the same path.
-    identity: tuple[int, int]
-
-    def remove_file(self) -> None:
-        """Removes the file if it still is this socket's; a file that another daemon put there since stays."""
-        with contextlib.suppress(OSError):
-            if _identity(self.path) == self.identity:
-                self.path.unlink()
 
 
 class Platform:
@@ -160,7 +144,7 @@ class Platform:
         The new file takes the place of the old in one step and is never seen with other bits. Two daemons that start
         there at the same moment are not told apart: the one that comes last has the path.
         """
-        _refuse_if_taken(path)
+        refuse_if_taken(path)
         # unlink + bind would leave a moment in which nobody answers, and chmod after bind one with the umask's bits.
         staged = path.with_name(f"{path.name}.{os.getpid()}")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -170,13 +154,13 @@ class Platform:
             listener.bind(str(staged))
             staged.chmod(mode)
             listener.listen(backlog)
-            identity = _identity(staged)
+            identity = identity_of(staged)
             staged.rename(path)
         except OSError as error:
             listener.close()
             with contextlib.suppress(OSError):
                 staged.unlink()
-            raise SocketError(f"cannot listen at {path}: {_reason(error, staged)}") from error
+            raise SocketError(f"cannot listen at {path}: {reason_of(error, staged)}") from error
         listener.setblocking(False)
         return LocalListener(listener, path, identity)
 
@@ -187,10 +171,6 @@ class Platform:
     def socket_cookie(self, connection: socket.socket) -> int:
         """A number that no other socket of this boot has, in whichever process it is; never 0."""
         raise self._lacks("numbers of sockets")
-
-    def peek_onwards(self, connection: socket.socket) -> int:
-        """From now on each MSG_PEEK gives what none gave before. Gives how many bytes so given were left until now."""
-        raise self._lacks("looking at what comes without consuming it")
 
     # Channels between our own processes
 
@@ -374,37 +354,3 @@ class Platform:
 
     def _lacks(self, what: str) -> NotSupported:
         return NotSupported(f"{self.name} has no {what} that ndfd could use")
-
-
-def _identity(path: Path) -> tuple[int, int]:
-    status = path.lstat()
-    return status.st_dev, status.st_ino
-
-
-def _refuse_if_taken(path: Path) -> None:
-    try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise SocketError(f"{path} is there and is no socket", hint="move it away, or name another folder")
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise SocketError(f"cannot listen at {path}: {_reason(error, path)}") from error
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)
-        try:
-            probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            return
-        except BlockingIOError:
-            pass  # EAGAIN: its backlog is full, so somebody listens.
-        except OSError as error:
-            raise SocketError(f"cannot tell whether a daemon answers at {path}: {_reason(error, path)}") from error
-    raise SocketError(f"a daemon already answers at {path}", hint="use that one, or name another folder for this one")
-
-
-def _reason(error: OSError, path: Path) -> str:
-    if error.strerror is None or error.errno == errno.ENAMETOOLONG:
-        # Python checks the length before the system does, and sets no errno. sun_path has room for 107 bytes and a NUL
-        # on Linux (unix(7)), 103 on macOS.
-        return f"the path is too long for a local socket ({len(os.fsencode(path))} bytes)"
-    return error.strerror

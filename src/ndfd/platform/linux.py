@@ -40,7 +40,6 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 _UCRED = struct.Struct("iII")
 #: include/uapi/asm-generic/socket.h, which Python does not name.
 _SO_COOKIE = 57
-_SO_PEEK_OFF = 42
 
 #: A conversion takes and frees the same buffers page by page. By default glibc gives what is above 128 kB at the end of
 #: the heap back each time and maps each larger block anew: 2 % of a conversion's CPU. 64 MB are kept instead, and
@@ -107,13 +106,6 @@ class Linux(Platform):
     def socket_cookie(self, connection: socket.socket) -> int:
         """SO_COOKIE (Linux 4.6)."""
         return int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, _SO_COOKIE, 8), sys.byteorder)
-
-    def peek_onwards(self, connection: socket.socket) -> int:
-        """SO_PEEK_OFF (Linux 3.4): all descriptors of the socket have one offset, which the kernel lowers by what is
-        consumed, and which is -1 before."""
-        peeked = connection.getsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF)
-        connection.setsockopt(socket.SOL_SOCKET, _SO_PEEK_OFF, 0)
-        return max(peeked, 0)
 
     def channel_pair(self, frame_max_bytes: int, descriptors_max: int) -> tuple[Channel, Channel]:
         """SOCK_SEQPACKET."""

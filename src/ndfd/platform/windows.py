@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ndfd.errors import NotSupported
-from ndfd.platform.base import LocalListener, Platform, WorkerLimits
+from ndfd.platform.base import Platform, WorkerLimits
 from ndfd.platform.folders import ConfigDirs, StateDirs
+from ndfd.platform.local_listener import LocalListener
 
 
 class Windows(Platform):

@@ -4,8 +4,8 @@ A request that came whole stays in the kernel's buffer, where it is only looked 
 a daemon that ends, in whatever way, takes nothing along: the next one finds the request and serves it again. What a
 connection was in the midst of is noted in memory that the manager keeps as well (`ConnectionTable`), because a request
 of which a part was consumed, or an answer of which a part was sent, cannot be taken up again: such a connection is
-closed, and its peer sees it. Between the two, where a whole answer is sent and its request then consumed, the table,
-the outbox and the socket together say how far a daemon that was killed had come (`Kept.answer`).
+closed, and its peer sees it. Between the two lies the moment in which the answer was sent and its request not yet
+consumed: for answers that are sent at once, `Answering` tells what was done.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import contextlib
 import mmap
 import os
 import socket
-import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ndfd import platform
-from ndfd.server.outbox import ANSWER_MAX_BYTES, Outbox
+from ndfd.server.answering import NOTES_BYTES, Answering, Standing
 
-#: What the manager calls the memory of the table, and both ends of the outbox.
+#: What the manager calls the memory of the table.
 TABLE_NAME = "connections"
 #: What it calls the connections of a door: this and the door's name.
 CONNECTION_PREFIX = "connection-"
@@ -28,19 +27,17 @@ CONNECTION_PREFIX = "connection-"
 #: Changes with the meaning of what is in the table, and of what is left in a socket: an older daemon's is not taken up.
 _VERSION = 1
 _SLOTS = 8192
-#: The first word of the table is its version; then come two words for each slot: the socket's cookie, and its standing.
+#: The first word of the table is its version; then come the notes of `Answering`, then two words for each slot: the
+#: socket's cookie, and its standing.
 _WORD_BYTES = 8
-_TABLE_BYTES = _WORD_BYTES * (1 + 2 * _SLOTS)
-_SETTLED, _TOUCHED, _ANSWERING, _ANSWERING_LAST = 1, 2, 3, 4
-#: Above the standing, where an answer is on its way: its size in bytes.
-_SIZE_SHIFT = 8
+_FIRST_SLOT = 1 + NOTES_BYTES // _WORD_BYTES
+_TABLE_BYTES = _WORD_BYTES * (_FIRST_SLOT + 2 * _SLOTS)
+_SETTLED, _TOUCHED = 1, 2
 
 #: Descriptors in one message to the manager: SCM_MAX_FD of unix(7) is 253.
 _TOGETHER_MAX = 250
 #: The manager's queue of messages is full: it empties it in less.
 _AGAIN_S = 0.01
-#: Where bytes go that were looked at before.
-_scratch = bytearray(64 * 1024)
 
 
 class ConnectionTable:
@@ -50,14 +47,22 @@ class ConnectionTable:
         """`fd` is the memory of a former daemon's table, which this one takes over; None makes an empty one."""
         self.fd = platform.memfd("ndfd-connections") if fd is None else fd
         os.ftruncate(self.fd, _TABLE_BYTES)
-        self._words = memoryview(mmap.mmap(self.fd, _TABLE_BYTES)).cast("Q")
+        memory = memoryview(mmap.mmap(self.fd, _TABLE_BYTES))
+        self._words = memory.cast("Q")
         if self._words[0] != _VERSION:
             for index in range(len(self._words)):
                 self._words[index] = 0
             self._words[0] = _VERSION
-        self._slots = {self._words[1 + 2 * slot]: slot for slot in range(_SLOTS) if self._words[1 + 2 * slot]}
-        taken = set(self._slots.values())
-        self._free = [slot for slot in reversed(range(_SLOTS)) if slot not in taken]
+        #: For `Answering`.
+        self.notes = memory[_WORD_BYTES : _WORD_BYTES * _FIRST_SLOT]
+        #: By the cookie, the index of the slot's first word.
+        self._slots: dict[int, int] = {}
+        self._free: list[int] = []
+        for slot in reversed(range(_FIRST_SLOT, len(self._words), 2)):
+            if cookie := self._words[slot]:
+                self._slots[cookie] = slot
+            else:
+                self._free.append(slot)
 
     def add(self, cookie: int) -> bool:
         """Notes a connection, settled; False when the table is full."""
@@ -65,36 +70,24 @@ class ConnectionTable:
             return False
         slot = self._slots[cookie] = self._free.pop()
         # In this order: a daemon that dies in between leaves a slot without a connection.
-        self._words[2 + 2 * slot] = _SETTLED
-        self._words[1 + 2 * slot] = cookie
+        self._words[slot + 1] = _SETTLED
+        self._words[slot] = cookie
         return True
 
     def is_settled(self, cookie: int) -> bool:
         """Whether the connection is in the table and may be taken up."""
         slot = self._slots.get(cookie)
-        return slot is not None and self._words[2 + 2 * slot] == _SETTLED
+        return slot is not None and self._words[slot + 1] == _SETTLED
 
     def note(self, cookie: int, *, settled: bool) -> None:
         """From now on it may, or may not, be taken up."""
-        self._words[2 + 2 * self._slots[cookie]] = _SETTLED if settled else _TOUCHED
-
-    def note_answering(self, cookie: int, size_bytes: int, *, last: bool) -> None:
-        """The outbox has an answer of that size for it, and gives it to the socket next; it may be the last one."""
-        standing = _ANSWERING_LAST if last else _ANSWERING
-        self._words[2 + 2 * self._slots[cookie]] = standing | size_bytes << _SIZE_SHIFT
-
-    def answering(self, cookie: int) -> tuple[int, bool] | None:
-        """What `note_answering` noted last: the size, and whether it is the last; None if that is over."""
-        slot = self._slots.get(cookie)
-        word = 0 if slot is None else self._words[2 + 2 * slot]
-        standing, size_bytes = word & ((1 << _SIZE_SHIFT) - 1), word >> _SIZE_SHIFT
-        return (size_bytes, standing == _ANSWERING_LAST) if standing in (_ANSWERING, _ANSWERING_LAST) else None
+        self._words[self._slots[cookie] + 1] = _SETTLED if settled else _TOUCHED
 
     def remove(self, cookie: int) -> None:
         """Forgets a connection, if it is there."""
         slot = self._slots.pop(cookie, None)
         if slot is not None:
-            self._words[1 + 2 * slot] = 0
+            self._words[slot] = 0
             self._free.append(slot)
 
     def retain(self, cookies: Iterable[int]) -> None:
@@ -107,14 +100,20 @@ class Kept:
     """One connection of a door, from its accept to `close` or `let_go`."""
 
     def __init__(
-        self, sock: socket.socket, table: ConnectionTable | None, cookie: int, outbox: Outbox | None = None
+        self,
+        sock: socket.socket,
+        table: ConnectionTable | None = None,
+        cookie: int = 0,
+        answering: Answering | None = None,
     ) -> None:
         """Without a table it is one that nobody keeps."""
         self._sock = sock
         self._table = table
-        self._outbox = outbox
         self._cookie = cookie
+        self._answering = answering
         self._settled = True
+        self._left = False
+        self._stored = True
 
     def fileno(self) -> int:
         """The descriptor; -1 when it is closed."""
@@ -142,44 +141,53 @@ class Kept:
             self._table.note(self._cookie, settled=True)
         self._settled = True
 
-    def answer(self, data: bytes | memoryview, request_bytes: int, *, last: bool) -> int:
-        """Sends a whole answer and consumes its request, as if in one step: whenever this process is killed, the next
-        one serves the connection further, and answers the request if this one has not.
+    def answer(self, data: bytes, descriptors: Sequence[int], request_bytes: int, peeked_bytes: int) -> int:
+        """Sends the whole answer to a request that waits in the kernel, then consumes the request; never waits.
 
-        The request is `request_bytes` long, all that MSG_PEEK gave since `platform.peek_onwards`. Gives how many bytes
-        were sent. All: the connection is settled, unless the answer is the `last`. Some: the rest is the caller's to
-        send, and the request the caller's to consume. None: the connection is as it was, and this way is not to be had,
-        as without a manager, for more than `ANSWER_MAX_BYTES`, after `touch`, and while the peer takes nothing.
+        The descriptors go with the first byte. Gives how many bytes of `data` were sent. When it is all, the connection
+        was settled at every moment. None is sent when the answer is too long, or the peer's buffer full: send it in
+        another way then. When a part was sent, the connection is touched, the request not consumed, and the rest is to
+        be sent in another way, too.
+
+        The connection must be settled, and prepared by `platform.resuming`; `peeked_bytes` of it were looked at and are
+        not consumed, among them no descriptors but the request's own. OSError when the peer is gone.
         """
-        if self._table is None or self._outbox is None or not self._settled or len(data) > ANSWER_MAX_BYTES:
+        answering = self._answering
+        if answering is None:
             return 0
-        if not self._outbox.put(data):
-            return 0
-        self._table.note_answering(self._cookie, len(data), last=last)
-        sent = self._outbox.send(self._sock, len(data))
-        if sent == len(data):
-            consume(self._sock, request_bytes)
-            self._settled = not last
-        else:
-            self._settled = sent == 0
-        self._table.note(self._cookie, settled=self._settled)
-        if sent < len(data):
-            self._outbox.empty()
+        sent = 0
+        try:
+            sent = answering.answer(self._sock, self._cookie, data, descriptors, request_bytes, peeked_bytes)
+        finally:
+            if sent < len(data):
+                if sent:
+                    self.touch()
+                answering.forget()
         return sent
 
     def close(self) -> None:
         """Ends the connection: the peer sees it although the manager has a duplicate, which it then drops."""
         if self._table is not None:
-            # OSError: the peer has ended it before.
-            with contextlib.suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
+            _end(self._sock)
             self._table.remove(self._cookie)
         self._sock.close()
 
     def let_go(self) -> None:
         """Closes this process's descriptor alone: the connection, settled as it is, waits for the next daemon."""
         assert self._settled, "a connection in the midst of an exchange cannot be taken up"
-        self._sock.close()
+        self._left = True
+        if self._stored:
+            self._sock.close()
+
+    def store_later(self) -> None:
+        """The manager does not have it yet: until `stored`, this process's descriptor is the only one."""
+        self._stored = False
+
+    def stored(self) -> None:
+        """The manager has it."""
+        self._stored = True
+        if self._left:
+            self._sock.close()
 
 
 class Keeper:
@@ -195,18 +203,21 @@ class Keeper:
         `call_later`. Of `passed`, it takes over the table and the connections, and leaves the others alone."""
         self._store = store
         self._later = later
-        self._outbox: Outbox | None = None
         self._passed: dict[str, list[int]] = {}
         #: By the manager's name for them, connections that are not with it yet.
         self._waiting: dict[str, list[Kept]] = {}
         self._retrying = False
-        tables = []
         for each in passed:
-            if each.name == TABLE_NAME:
-                tables.append(each.fd)
-            elif each.name.startswith(CONNECTION_PREFIX):
+            if each.name == TABLE_NAME or each.name.startswith(CONNECTION_PREFIX):
                 self._passed.setdefault(each.name, []).append(each.fd)
-        self._table = None if store is None else self._make_table(tables)
+        tables = self._passed.pop(TABLE_NAME, [])
+        self._table: ConnectionTable | None = None
+        self._answering: Answering | None = None
+        if store is None:
+            _close_all(tables)
+        else:
+            self._table = self._make_table(tables)
+            self._answering = self._make_answering(self._table)
 
     @property
     def keeps(self) -> bool:
@@ -216,11 +227,12 @@ class Keeper:
     def keep(self, door: str, sock: socket.socket) -> Kept:
         """For a connection that was just accepted."""
         if self._table is None:
-            return Kept(sock, None, 0)
+            return Kept(sock)
         cookie = platform.socket_cookie(sock)
         if not self._table.add(cookie):
-            return Kept(sock, None, 0)
-        kept = Kept(sock, self._table, cookie, self._outbox)
+            return Kept(sock)
+        kept = Kept(sock, self._table, cookie, self._answering)
+        kept.store_later()
         self._waiting.setdefault(CONNECTION_PREFIX + door, []).append(kept)
         if not self._retrying:
             self._hand_over()
@@ -232,35 +244,41 @@ class Keeper:
         for fd in self._passed.pop(CONNECTION_PREFIX + door, ()):
             sock = socket.socket(fileno=fd)
             cookie = platform.socket_cookie(sock)
-            kept = Kept(sock, self._table, cookie, self._outbox)
             if self._table is not None and self._table.is_settled(cookie):
-                taken.append((sock, kept))
+                taken.append((sock, Kept(sock, self._table, cookie, self._answering)))
             else:
-                kept.close()
+                _end(sock)
+                if self._table is not None:
+                    self._table.remove(cookie)
         return taken
 
     def _make_table(self, fds: list[int]) -> ConnectionTable:
         assert self._store is not None
-        pipes = [fd for fd in fds if stat.S_ISFIFO(os.fstat(fd).st_mode)]
-        tables = [fd for fd in fds if fd not in pipes]
-        # Less than both ends is of no use.
-        for fd in (*tables[1:], *pipes[2:], *(pipes if len(pipes) < 2 else ())):
-            os.close(fd)
-        table = ConnectionTable(tables[0] if tables else None)
-        self._outbox = Outbox(pipes[:2] if len(pipes) >= 2 else ())
+        _close_all(fds[1:])
+        table = ConnectionTable(fds[0] if fds else None)
         # Without the table in safety no connection is of use: they are then all found unsettled, and closed.
-        if not tables:
+        if not fds:
             self._store(TABLE_NAME, (table.fd,))
-        if len(pipes) < 2:
-            self._store(TABLE_NAME, self._outbox.fds)
-        connections = {_cookie(fd): fd for fds in self._passed.values() for fd in fds}
-        table.retain(connections)
-        for cookie, fd in connections.items():
-            if (answering := table.answering(cookie)) is not None:
-                waiting_bytes = self._outbox.waiting_bytes if len(pipes) >= 2 else None
-                table.note(cookie, settled=_resolve(fd, *answering, waiting_bytes))
-        self._outbox.empty()
+        table.retain(self._cookies())
         return table
+
+    def _make_answering(self, table: ConnectionTable) -> Answering:
+        answering = Answering(table.notes)
+        cookie = answering.interrupted
+        if table.is_settled(cookie):
+            with _borrowed(self._cookies()[cookie]) as sock:
+                table.note(cookie, settled=answering.recovered(sock) is not Standing.BROKEN)
+        answering.forget()
+        return answering
+
+    def _cookies(self) -> dict[int, int]:
+        """Of the connections that were handed over, their descriptors by their cookies."""
+        cookies = {}
+        for fds in self._passed.values():
+            for fd in fds:
+                with _borrowed(fd) as sock:
+                    cookies[platform.socket_cookie(sock)] = fd
+        return cookies
 
     def _hand_over(self) -> None:
         """As soon as they are accepted, because whatever comes next may be the end of this process."""
@@ -268,11 +286,14 @@ class Keeper:
         self._retrying = False
         for name, waiting in list(self._waiting.items()):
             while waiting:
-                fds = [kept.fileno() for kept in waiting[:_TOGETHER_MAX] if kept.fileno() >= 0]
+                batch = waiting[:_TOGETHER_MAX]
+                fds = [kept.fileno() for kept in batch if kept.fileno() >= 0]
                 if fds and not self._store(name, fds):
                     self._try_again()
                     return
                 del waiting[:_TOGETHER_MAX]
+                for kept in batch:
+                    kept.stored()
             del self._waiting[name]
 
     def _try_again(self) -> None:
@@ -281,27 +302,23 @@ class Keeper:
         self._later(_AGAIN_S, self._hand_over)
 
 
-def _cookie(fd: int) -> int:
-    with socket.socket(fileno=os.dup(fd)) as sock:
-        return platform.socket_cookie(sock)
+@contextlib.contextmanager
+def _borrowed(fd: int) -> Iterator[socket.socket]:
+    """The socket behind a descriptor, which stays open."""
+    sock = socket.socket(fileno=fd)
+    try:
+        yield sock
+    finally:
+        sock.detach()
 
 
-def consume(sock: socket.socket, size_bytes: int) -> None:
-    """Takes what is there, and was looked at, out of the socket."""
-    while size_bytes:
-        size_bytes -= sock.recv_into(_scratch, min(size_bytes, len(_scratch)))
+def _end(sock: socket.socket) -> None:
+    """Closes a connection so that its peer sees it, whoever has a duplicate."""
+    # OSError: the peer has ended it before.
+    with sock, contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
-def _resolve(fd: int, size_bytes: int, last: bool, waiting_bytes: int | None) -> bool:
-    """Whether a connection may be taken up whose daemon ended amid `Kept.answer`; consumes a request that is answered.
-
-    `waiting_bytes` of the answer's are still in the outbox, in which there is none but this one; None: it is lost.
-    """
-    if waiting_bytes == size_bytes:
-        return True
-    if waiting_bytes != 0 or last:
-        return False
-    with socket.socket(fileno=os.dup(fd)) as sock:
-        # What is not consumed yet: the kernel lowers it with every read.
-        consume(sock, platform.peek_onwards(sock))
-    return True
+def _close_all(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)

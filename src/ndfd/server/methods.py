@@ -180,7 +180,8 @@ class Methods:
     def unhealthy(self) -> str | None:
         """Why a document handed in now, for no pool by name, would not be converted; None when it would.
 
-        It would where a worker works, or where none is needed when there is nothing to do and none has failed to start.
+        It would where a worker works, or where none is needed when there is nothing to do and none has failed to start;
+        while the daemon stops, too, as long as the next one serves what this one does not.
         """
         if self._daemon.occupancy.closed:
             return "the daemon is stopping"

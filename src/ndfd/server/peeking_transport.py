@@ -17,7 +17,8 @@ import socket
 from collections.abc import Callable
 
 from ndfd import platform
-from ndfd.server.keeping import Kept, consume
+from ndfd.server.answering import consume
+from ndfd.server.keeping import Kept
 
 #: What is read at a time when it is consumed, as asyncio's own transport.
 _READ_BYTES = 256 * 1024
@@ -120,7 +121,7 @@ class PeekingTransport(asyncio.Transport):
         self._ended = False
         sock.setblocking(False)
         if self._peeking:
-            platform.peek_onwards(sock)
+            platform.resuming.prepare_peeking(sock)
         protocol.connection_made(self)
         if not self._closing:
             edges.watch(sock.fileno(), self._arrived)
@@ -300,7 +301,7 @@ class PeekingTransport(asyncio.Transport):
 
     def _send_whole(self, data: bytes | memoryview) -> int:
         """Of an answer that is the end of its exchange."""
-        sent = self._kept.answer(data, self._left, last=self._closing)
+        sent = self._kept.answer(bytes(data), (), self._left, self._left) if self._kept.settled else 0
         if sent == len(data):
             self._left = 0
         elif sent == 0:

@@ -13,7 +13,10 @@ from ndfd.errors import ProtocolError
 from ndfd.protocol.varlink import MAX_DESCRIPTORS
 from ndfd.server.hangup import PeerGoneError
 
-_READ_BYTES = 64 * 1024
+#: Of one read.
+READ_BYTES = 64 * 1024
+#: A plain number: the enumeration's `&` takes as long as a system call.
+_TRUNCATED = int(socket.MSG_CTRUNC)
 _ANCILLARY_BYTES = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
 
@@ -34,6 +37,8 @@ Closing = Callable[[Iterable[int]], contextlib.AbstractContextManager[None]]
 class FdStream:
     """Reads and writes bytes with descriptors. One reader and one writer at a time."""
 
+    _read_flags = socket.MSG_CMSG_CLOEXEC
+
     def __init__(self, sock: socket.socket, closing: Closing = closing_all) -> None:
         """`closing` closes what came and cannot be used."""
         sock.setblocking(False)
@@ -49,16 +54,19 @@ class FdStream:
         """
         while True:
             try:
-                data, ancillary, flags, _ = self.sock.recvmsg(_READ_BYTES, _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC)
+                return self._read_now(READ_BYTES, self._read_flags)
             except BlockingIOError:
                 await self._ready(self._loop.add_reader, self._loop.remove_reader, timeout_s)
             except OSError as error:
                 raise PeerGoneError from error
-            else:
-                return data, self._descriptors(ancillary, flags)
 
-    async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float) -> None:
-        """Writes all of `data`, the descriptors with its first byte.
+    def _read_now(self, size_bytes: int, flags: int) -> tuple[bytes, tuple[int, ...]]:
+        """As `read`, but OSError when nothing is there or the connection is broken."""
+        data, ancillary, got, _ = self.sock.recvmsg(size_bytes, _ANCILLARY_BYTES, flags)
+        return data, self._descriptors(ancillary, got)
+
+    async def write(self, data: bytes, descriptors: Sequence[int], timeout_s: float, *, last: bool = False) -> None:
+        """Writes all of `data`, the descriptors with its first byte; `last` when nothing more answers the same call.
 
         `PeerGoneError` when the peer is gone or takes nothing for `timeout_s`.
         """
@@ -74,6 +82,23 @@ class FdStream:
             else:
                 rest = rest[written:]
                 ancillary = []
+
+    @property
+    def left(self) -> bool:
+        """Whether the call under way is left to another daemon, so that nothing may be said to it any more."""
+        return False
+
+    def leave(self) -> None:
+        """From now on, what can be left to another daemon is: the door stops."""
+
+    def touch(self) -> None:
+        """Call before anything is done that must not be done twice."""
+
+    def consume(self) -> None:
+        """Call when a message has been dealt with, before the descriptors that came with it are closed."""
+
+    def settle(self) -> None:
+        """Call when all that was read is answered."""
 
     def close(self) -> None:
         """Closes the socket."""
@@ -96,7 +121,7 @@ class FdStream:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
         descriptors = tuple(received)
-        if flags & socket.MSG_CTRUNC:
+        if flags & _TRUNCATED:
             # The kernel has closed those that found no room.
             with self._closing(descriptors):
                 raise ProtocolError(f"more than {MAX_DESCRIPTORS} descriptors came with one message")

@@ -16,6 +16,7 @@ from ndfd.server.hangup import PeerGoneError, cancelled_on_hangup
 from ndfd.server.intake import document_size
 from ndfd.server.methods import Admission
 from ndfd.server.pending import PendingConversion
+from ndfd.server.repeating import REPEATABLE
 from ndfd.server.varlink_exchange import Exchange, convert_options, document_descriptor, send_result
 from ndfd.server.varlink_jobs import job_handlers
 
@@ -44,16 +45,27 @@ class VarlinkCalls:
         }
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answers the call to its last reply; `PeerGoneError` when nobody is left to take it."""
+        """Answers the call to its last reply, unless it is left to another daemon.
+
+        `PeerGoneError` when nobody is there any more to take the reply.
+        """
         try:
-            await self._handler(exchange)(exchange)
+            handler = self._handler(exchange)
+            if not REPEATABLE[exchange.method]:
+                exchange.stream.touch()
+            await handler(exchange)
             return
         except PeerGoneError:
             raise
         except asyncio.CancelledError:
             # Only the door's stop cancels a call.
-            await exchange.say_at_once(ShuttingDown("the daemon stopped before the call ended"))
+            if not exchange.stream.left:
+                await exchange.say_at_once(ShuttingDown("the daemon stopped before the call ended"))
             raise
+        except ShuttingDown as error:
+            if exchange.stream.left:
+                return
+            reply = exchange.failed(error)
         except CallRefusedError as refused:
             reply = refused.reply
         except NotPermitted:

@@ -40,8 +40,12 @@ class Connection:
         self._finishing = False
 
     def finish(self) -> bool:
-        """Lets the call in progress be the last; False when there is none, and nothing would be lost by a cancel."""
+        """Lets the call in progress be the last; False when there is none, and nothing would be lost by a cancel.
+
+        From now on, a call is left to another daemon when that one can serve it, and so is the connection.
+        """
         self._finishing = True
+        self._stream.leave()
         return self._in_call
 
     async def run(self) -> None:
@@ -54,7 +58,7 @@ class Connection:
             pass
 
     def close(self) -> None:
-        """Closes the socket and every descriptor that came over it and that no call took.
+        """Closes the socket, or leaves it to another daemon, and closes every descriptor that no call took.
 
         Not `run`'s own to do: a task that is cancelled before its first step never enters it.
         """
@@ -77,9 +81,15 @@ class Connection:
         self._in_call = True
         try:
             with self._closing(exchange.descriptors):
-                await self._calls.serve(exchange)
+                try:
+                    await self._calls.serve(exchange)
+                finally:
+                    if exchange.answer.ended or not self._stream.left:
+                        self._stream.consume()
         finally:
             self._in_call = False
+        if not self._waiting and not self._framer.in_message:
+            self._stream.settle()
         return True
 
     def _begin(self, received: Received) -> Exchange:

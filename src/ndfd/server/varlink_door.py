@@ -14,7 +14,8 @@ from ndfd import platform
 from ndfd.errors import Busy
 from ndfd.protocol.varlink_interfaces import ServiceInfo
 from ndfd.server.generation import Serving
-from ndfd.server.keeping import Keeper
+from ndfd.server.keeping import Keeper, Kept
+from ndfd.server.kept_stream import KeptStream
 from ndfd.server.stalling import Lingering
 from ndfd.server.stream import FdStream
 from ndfd.server.varlink_calls import VarlinkCalls
@@ -22,6 +23,9 @@ from ndfd.server.varlink_connection import Connection
 from ndfd.server.varlink_exchange import protocol_failure
 
 _log = logging.getLogger(__name__)
+
+#: By this name its connections are kept.
+_NAME = "varlink"
 
 #: How long no connection is accepted after the process ran out of descriptors; the listening socket stays readable
 #: meanwhile, so that accepting at once again would only turn in a loop.
@@ -33,7 +37,9 @@ class VarlinkDoor:
     """Listens from `start` to `stop`. The listening socket is the door's from then on; its file is not."""
 
     def __init__(self, serving: Serving, service: ServiceInfo, keeper: Keeper | None = None) -> None:
+        """`keeper` has connections outlive the daemon; None: nobody keeps them."""
         self._serving = serving
+        self._keeper = keeper or Keeper()
         self._calls = VarlinkCalls(service)
         self._lingering = Lingering()
         self._connections: dict[asyncio.Task[None], Connection] = {}
@@ -47,21 +53,29 @@ class VarlinkDoor:
         return len(self._connections)
 
     def start(self, listener: socket.socket) -> None:
-        """Begins to accept; needs a running event loop."""
+        """Begins to accept, and serves the connections of a former daemon; needs a running event loop."""
         listener.setblocking(False)
         self._listener = listener
         self._resume()
+        for sock, kept in self._keeper.take_up(_NAME):
+            self._welcome(sock, kept)
 
     def pause(self) -> None:
-        """Accepts no more."""
-        self._close_listener()
+        """Accepts no more, begins no more calls, and ends the connections without one; calls in progress go on.
 
-    async def stop(self, grace_s: float) -> None:
-        """Accepts no more, lets calls in progress end for `grace_s`, then cancels them and closes what is left."""
+        A connection that is kept is not closed, but left to the next daemon with what waits in it.
+        """
         self._close_listener()
         for task, connection in self._connections.items():
             if not connection.finish():
                 task.cancel()
+
+    async def stop(self, grace_s: float) -> None:
+        """Pauses, lets calls in progress end for `grace_s`, then cancels them and ends what is left.
+
+        Of a connection that is kept, a call of which nothing is answered is left to the next daemon without a word.
+        """
+        self.pause()
         tasks = list(self._connections)
         if tasks:
             await asyncio.wait(tasks, timeout=grace_s)
@@ -100,14 +114,15 @@ class VarlinkDoor:
             loop.remove_reader(self._listener.fileno())
             self._pause = loop.call_later(_ACCEPT_PAUSE_S, self._resume)
             return
-        self._welcome(sock)
+        self._welcome(sock, None)
 
-    def _welcome(self, sock: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket, kept: Kept | None) -> None:
+        """`kept` is a former daemon's connection."""
         try:
             peer = platform.peer_identity(sock)
         except OSError as error:
             _log.warning("a connection whose peer the kernel does not name is closed: %s", error)
-            sock.close()
+            (kept or Kept(sock)).close()
             return
         generation = self._serving.current
         if (
@@ -115,8 +130,11 @@ class VarlinkDoor:
             or self._per_user[peer.uid] >= generation.door.connections_per_user_max
         ):
             _refuse(sock, peer.uid, generation.number)
+            (kept or Kept(sock)).close()
             return
-        stream = FdStream(sock, functools.partial(self._lingering.closing, uid=peer.uid))
+        kept = kept or self._keeper.keep(_NAME, sock)
+        closing = functools.partial(self._lingering.closing, uid=peer.uid)
+        stream = KeptStream(sock, kept, closing) if kept.resumable else FdStream(sock, closing)
         connection = Connection(stream, peer, self._calls, self._serving, self._lingering)
         task = asyncio.get_running_loop().create_task(connection.run(), name=f"varlink uid={peer.uid} pid={peer.pid}")
         self._connections[task] = connection
@@ -145,7 +163,7 @@ def _refuse(sock: socket.socket, uid: int, generation: int) -> None:
         ),
         generation,
     )
-    with sock, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
         # The first reply the peer will read; a new socket's buffer takes it without waiting.
         sock.setblocking(False)
         sock.send(answer)

@@ -52,7 +52,7 @@ class Exchange:
     async def send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         """Sends what `answer` made; nothing for a oneway call."""
         if message:
-            await self.stream.write(message, descriptors, self.stall_s)
+            await self.stream.write(message, descriptors, self.stall_s, last=self.answer.ended)
 
     async def say_at_once(self, error: NdfdError) -> None:
         """Fails the call, if it has not ended and its peer takes the error without being waited for."""
