@@ -30,7 +30,7 @@ from tests.dispatch import test_deaths
 for _ in range(int(sys.argv[3])):
     pid = os.fork()
     if pid == 0:
-        asyncio.run(getattr(test_deaths, sys.argv[1])(Path(sys.argv[2])))
+        asyncio.run(asyncio.wait_for(getattr(test_deaths, sys.argv[1])(Path(sys.argv[2])), 20))
         os._exit(1)
     assert os.waitpid(pid, 0)[1] == 9
 """
@@ -144,7 +144,7 @@ def test_what_ran_beside_a_document_that_ends_the_daemon_is_not_put_aside_with_i
 
 def test_a_daemon_that_is_killed_while_it_stops_suspects_nothing(tmp_path: Path) -> None:
     jobs = asyncio.run(submitted(tmp_path, "hello"))
-    live("dies_while_it_stops", tmp_path, INTERRUPTIONS_MAX + 2)
+    live("dies_while_it_stops", tmp_path, 3)
 
     async def body() -> None:
         async with scene(tmp_path) as it:
