@@ -192,11 +192,14 @@ class StoreLife:
             return False
         leased = await store.lease([each.id for each in ready])
         await asyncio.gather(*(self._finish(store, each) for each in leased))
+        for each in leased:
+            store.under_way.remove(each.job)
         return True
 
     async def _finish(self, store: Store, leased: Leased) -> None:
         job, random = leased.job, self._random
         work = self._ledger.works[int(job.labels[WORK_LABEL])]
+        store.under_way.add(job)
         if (found := digest(leased.document_fd)) != self._works.document_hash(work):
             self._journal.write("fault", f"job {job.id} was leased with another document: {found}")
         if random.random() < 0.05:

@@ -50,6 +50,8 @@ class FakePools:
     def __init__(self, *names: str, behaviour: Callable[[Call], None] | None = None) -> None:
         self.names = names or (DEFAULT_POOL,)
         self.behaviour = behaviour
+        #: Whether a worker takes what comes; or else it waits for one.
+        self.workers_free = True
         #: Every conversion there ever was, in order.
         self.calls: list[Call] = []
         #: Those that go on.
@@ -108,6 +110,7 @@ class FakePool:
         uid: int,
         on_page: OnPage | None,
         background: Callable[[], bool],
+        on_worker: Callable[[], None],
     ) -> Result:
         """As the supervisor's."""
         assert options.deadline_s is not None
@@ -117,6 +120,8 @@ class FakePool:
         pools.running.append(call)
         at_once = sum(each.pool == self._name for each in pools.running)
         pools.most_at_once[self._name] = max(pools.most_at_once[self._name], at_once)
+        if pools.workers_free:
+            on_worker()
         pools.told()
         if pools.behaviour is not None:
             asyncio.get_running_loop().call_soon(pools.behaviour, call)

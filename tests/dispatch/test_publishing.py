@@ -156,7 +156,7 @@ def test_a_result_that_cannot_be_written_when_the_daemon_stops_is_made_by_the_ne
         async with scene(tmp_path) as it:
             assert it.store.recovered == 1
             (job,) = await it.ended(job)
-            assert (job.state, job.interruptions) == (JobState.SUCCEEDED, 1)
+            assert (job.state, job.attempts, job.interruptions) == (JobState.SUCCEEDED, 1, 0)
 
     run(body())
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ndfd.model.conversion import ConversionReport, ConvertOptions
 from ndfd.model.jobs import Job, JobOptions, Submission
 from ndfd.platform import sealed_memfd
-from ndfd.store import Leased, NewJob, Store, TakenFile
+from ndfd.store import Leased, NewJob, Store, TakenFile, under_way
 
 T = TypeVar("T")
 
@@ -34,6 +34,15 @@ async def opened(folder: Path, **settings: Any) -> AsyncIterator[Store]:
         yield store
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def killed(folder: Path) -> AsyncIterator[Store]:
+    """As `opened`, and what it leaves of the runs under way is what it would leave if it were killed."""
+    async with opened(folder) as store:
+        yield store
+        record = (folder / under_way.FILE).read_bytes()
+    (folder / under_way.FILE).write_bytes(record)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from ndfd.errors import JobStateConflict, KeyReused
 from ndfd.model.job_states import JobEvent, JobState
 from ndfd.model.jobs import Job, JobFault, JobQuery, Submission
-from ndfd.store import Ending, Keep, Store
+from ndfd.store import Ending, Keep, Store, under_way
 from ndfd.store.recovery import INTERRUPTIONS_MAX, tally
 from tests.store.opened import ALICE, BOB, REPORT, files, memory, new_job
 
@@ -35,6 +35,8 @@ class Expected:
     answers: bool = True
     attempts: int = 0
     interruptions: int = 0
+    #: Whether a worker has had its document in this run.
+    had_worker: bool = False
     result: bytes | None = None
     keys: set[str] = field(default_factory=set)
 
@@ -103,8 +105,18 @@ class StoreMachine(RuleBasedStateMachine):
         if it is not None and leased:
             it.state = JobState.RUNNING
             it.attempts += 1
+            it.had_worker = False
             assert leased[0].job.attempts == it.attempts
             self.leases[job].append(leased[0].job)
+
+    @rule(job=jobs, done=strategies.booleans())
+    def work(self, job: str, done: bool) -> None:
+        it = self.expected.get(job)
+        if it is None or it.state is not JobState.RUNNING:
+            return
+        leased = self.leases[job][-1]
+        (self.store.under_way.remove if done else self.store.under_way.add)(leased)
+        it.had_worker = not done
 
     @rule(job=jobs, data=strategies.sampled_from([b"result", b"a"]), which=strategies.integers(0, 3))
     def succeed(self, job: str, data: bytes, which: int) -> None:
@@ -205,14 +217,21 @@ class StoreMachine(RuleBasedStateMachine):
             if job_id not in left:
                 del self.expected[job_id]
 
-    @rule()
-    def open_anew(self) -> None:
+    @rule(kill=strategies.booleans())
+    def open_anew(self, kill: bool) -> None:
+        record = self.folder / under_way.FILE
+        left = record.read_bytes()
         self.runner.run(self.store.close())
+        if kill:
+            record.write_bytes(left)
         self.open()
         for job_id, job in self.expected.items():
             if job.state is not JobState.RUNNING:
                 continue
-            job.interruptions += 1
+            if kill and job.had_worker:
+                job.interruptions += 1
+            else:
+                job.attempts -= 1
             if job.interruptions < INTERRUPTIONS_MAX:
                 job.state = JobState.QUEUED
                 job.answers = not self._others_answer(job_id, job)

@@ -21,16 +21,17 @@ from ndfd.store import Ending, Store
 from ndfd.store.clock import Clock
 from ndfd.store.migrations import migrations
 from ndfd.store.recovery import INTERRUPTIONS_MAX
-from tests.store.opened import ALICE, files, lease, opened, run, submit, succeed
+from tests.store.opened import ALICE, files, killed, lease, opened, run, submit, succeed
 
 
 def test_what_ran_waits_again_and_what_it_has_tried_is_known(tmp_path: Path) -> None:
     async def body() -> None:
-        async with opened(tmp_path) as store:
+        async with killed(tmp_path) as store:
             waiting = (await submit(store, b"waiting")).job
             running = (await submit(store, b"running")).job
             ended = (await submit(store, b"ended")).job
             (before,) = await lease(store, running.id)
+            store.under_way.add(before.job)
             await succeed(store, ended)
             assert store.recovered == 0
         async with opened(tmp_path) as store:
@@ -49,13 +50,30 @@ def test_what_ran_waits_again_and_what_it_has_tried_is_known(tmp_path: Path) -> 
     run(body())
 
 
-def test_a_job_during_which_the_daemon_ends_each_time_is_put_aside(tmp_path: Path) -> None:
+def test_a_job_that_no_worker_had_when_the_daemon_ended_waits_again_as_if_it_had_not_run(tmp_path: Path) -> None:
+    async def body() -> None:
+        async with opened(tmp_path) as store:
+            job = (await submit(store)).job
+        for _ in range(3 * INTERRUPTIONS_MAX):
+            async with killed(tmp_path) as store:
+                assert await lease(store, job.id)
+        async with opened(tmp_path) as store:
+            assert store.recovered == 1
+            now = await store.get(job.id, None)
+            assert (now.state, now.attempts, now.interruptions) == (JobState.QUEUED, 0, 0)
+            assert (await store.history(job.id, None))[-1].event == JobEvent.INTERRUPTED
+
+    run(body())
+
+
+def test_a_job_whose_document_a_worker_has_each_time_that_the_daemon_ends_is_put_aside(tmp_path: Path) -> None:
     async def body() -> None:
         async with opened(tmp_path) as store:
             job = (await submit(store)).job
         for _ in range(INTERRUPTIONS_MAX):
-            async with opened(tmp_path) as store:
-                await lease(store, job.id)
+            async with killed(tmp_path) as store:
+                (leased,) = await lease(store, job.id)
+                store.under_way.add(leased.job)
         async with opened(tmp_path) as store:
             now = await store.get(job.id, None)
             assert now.state is JobState.QUARANTINED

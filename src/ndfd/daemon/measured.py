@@ -10,7 +10,7 @@ from typing import Protocol
 from ndfd.dispatch.conversions import Conversions, Pools
 from ndfd.errors import NdfdError
 from ndfd.model.conversion import Converted, ConvertOptions, OnPage
-from ndfd.supervisor.task import never
+from ndfd.supervisor.task import never, nothing
 from ndfd.telemetry.metrics import Metrics
 
 
@@ -45,13 +45,14 @@ class MeasuredConversions:
         uid: int,
         on_page: OnPage | None,
         background: Callable[[], bool] = never,
+        on_worker: Callable[[], None] = nothing,
     ) -> Converted:
         """As the pool's."""
         begun = time.monotonic()
         self._counts.changed()
         try:
             result = await self._conversions.convert(
-                document_fd, options, uid=uid, on_page=on_page, background=background
+                document_fd, options, uid=uid, on_page=on_page, background=background, on_worker=on_worker
             )
         except Exception as error:
             self._counts.failed += 1

@@ -20,12 +20,14 @@ class Conversions(Protocol):
         uid: int,
         on_page: OnPage | None,
         background: Callable[[], bool],
+        on_worker: Callable[[], None],
     ) -> Converted:
         """Converts the document behind `document_fd`, which stays the caller's and is not needed after the return.
 
         Calls `on_page` for each finished page, from the event loop, never after the return. Fails with the errors of
         `ndfd.errors`. `options` name a deadline. Cancelling the call ends the work and leaves nothing open. While it
-        waits for a worker and `background` says so, it waits behind all others.
+        waits for a worker and `background` says so, it waits behind all others. Calls `on_worker` when a worker gets
+        it, and perhaps again when a second one does.
         """
 
 

@@ -19,7 +19,7 @@ from ndfd.dispatch.outcomes import Outcomes
 from ndfd.dispatch.places import Places
 from ndfd.dispatch.policy import Policy, pool_name
 from ndfd.dispatch.rests import Rests
-from ndfd.dispatch.run import Run
+from ndfd.dispatch.run import Run, Told
 from ndfd.dispatch.verdict import verdict
 from ndfd.errors import JobUnknown, NdfdError, WorkerError, WorkerStartFailed
 from ndfd.model.conversion import Converted
@@ -34,6 +34,9 @@ _log = structlog.get_logger(__name__)
 
 #: For each worker one job more is leased than it can have: a lease waits for the disk, and no worker for a lease.
 AHEAD = 2
+#: A job at which the daemon ended so often runs while no other such job does: of several that always ran together, the
+#: one that ends the daemon is then told from the others, which are not put aside with it.
+ALONE_AFTER = 3
 #: Seconds for what became of the last runs to be written, when the daemon stops.
 _WRITE_S = 5.0
 #: The store's clock and the event loop's are not the same: a timer may come a little early.
@@ -58,7 +61,7 @@ class Loop:
         self._store = store
         self._pools = pools
         self._policy = policy
-        self._on_page = on_page
+        self._told = Told(self._got_place, lambda run: store.under_way.add(run.job), on_page)
         self._on_end = on_end
         self.outcomes = Outcomes(store, self.wake)
         #: By the ids of their jobs.
@@ -67,6 +70,7 @@ class Loop:
         self._places = {pool: Places(count) for pool, count in policy.workers.items()}
         self._usage: defaultdict[str, Usage] = defaultdict(Usage)
         self._rests = Rests(self.wake)
+        self._suspects = asyncio.Lock()
         self._woken = asyncio.Event()
         self._clock = asyncio.get_running_loop()
         #: Jobs whose lease is on its way, and the versions in which those of them are that have ended meanwhile.
@@ -133,6 +137,8 @@ class Loop:
     async def stop(self, grace_s: float) -> None:
         """Begins nothing more, waits for so many seconds for what runs, and puts the rest back in the queue."""
         self._closing = True
+        # However this ends: who was asked to stop has not been ended by a document.
+        self._store.under_way.stop()
         self.wake()
         if self._main is not None:
             # Not awaited itself: whoever cancels this shall not cancel that, which may have a lease under way.
@@ -141,7 +147,7 @@ class Loop:
             if timer is not None:
                 timer.cancel()
         self._rests.stop()
-        self._put_back(lambda run: run.begun_at is None)
+        self._put_back(lambda run: not run.had_worker)
         await self._settle(grace_s)
         self._put_back(lambda run: True)
         await self._settle(_WRITE_S)
@@ -256,10 +262,11 @@ class Loop:
     def _begin(self, leased: Leased) -> None:
         pool = pool_name(leased.job.pool)
         places = self._places.setdefault(pool, Places(1))
-        run = Run(leased, places, self._policy.deadline_s(leased.convert.deadline_s))
+        alone = None if leased.job.interruptions < ALONE_AFTER else self._suspects
+        run = Run(leased, places, self._policy.deadline_s(leased.convert.deadline_s), alone)
         self._runs[leased.job.id] = run
         # At once: from here on it can be stopped.
-        conversion = run.convert(self._pools(), self._got_place, self._on_page)
+        conversion = run.convert(self._pools(), self._told)
         task = asyncio.create_task(self._see_through(run, conversion), name=f"run of job {leased.job.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -293,6 +300,8 @@ class Loop:
             _log.error("a run of a job was given up", job=run.job.id, exc_info=error)
             raise
         finally:
+            self._store.under_way.remove(run.job)
+            run.end()
             if self._runs.get(run.job.id) is run:
                 del self._runs[run.job.id]
             self.wake()
@@ -325,7 +334,8 @@ class Loop:
         policy = self._policy
         ending = verdict(
             ours,
-            job.attempts,
+            # What the daemon's end has interrupted has a limit of its own.
+            job.attempts - job.interruptions,
             policy.max_attempts,
             policy.retry_delay_s,
             self._store.now(),

@@ -86,7 +86,8 @@ class Outcomes:
                 try:
                     return await write()
                 except Exception as error:
-                    # Whatever it is, the run must not be lost over it.
+                    # Whatever it is, the run must not be lost over it. However long that takes, no worker is at it.
+                    self._store.under_way.remove(job)
                     tries += 1
                     full = isinstance(error, StorageFull)
                     if full and full_tries is not None and tries >= full_tries:

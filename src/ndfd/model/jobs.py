@@ -74,8 +74,9 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     finished_at: float | None = None
     #: The next run begins no sooner.
     not_before: float | None = None
-    #: Runs begun, over all lives of the daemon; those that its end interrupted are counted again on their own.
+    #: Runs begun, over all lives of the daemon.
     attempts: int = 0
+    #: Those of them that the daemon's end interrupted while a worker had the document.
     interruptions: int = 0
     #: Name of the document as its owner knows it.
     name: str | None = None

@@ -70,6 +70,10 @@ class Storage:
         finally:
             os.close(fd)
 
+    def boot_id(self) -> str:
+        """Another one each time the machine is started, which loses what was not synced; empty where nobody says."""
+        return ""
+
     def lock(self, fd: int) -> bool:
         """Takes a lock on an open file that ends with this process; False while another process has it."""
         # Not at the top: Windows has no such module.

@@ -29,6 +29,13 @@ class LinuxStorage(Storage):
     def __init__(self) -> None:
         self._sync_file_range = _sync_file_range()
 
+    def boot_id(self) -> str:
+        """By random(4); containers have that of their host, whose page cache theirs is."""
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        except OSError:
+            return ""
+
     def open_unnamed(self, folder: Path, mode: int = 0o600) -> int | None:
         """O_TMPFILE of open(2); not on NFS, for one."""
         try:

@@ -16,6 +16,7 @@ from ndfd.model.jobs import JobFault
 from ndfd.store.clock import Clock
 from ndfd.store.commits import AT_ONCE
 from ndfd.store.database import check, connect
+from ndfd.store.leases import Run
 from ndfd.store.log import has_lost_commits
 from ndfd.store.migrations import is_outdated, migrate
 from ndfd.store.queries import QUERIES
@@ -24,11 +25,12 @@ from ndfd.store.spool import Spool
 from ndfd.store.steps import Step
 from ndfd.store.tally import Tally
 from ndfd.store.transitions import finish, requeue
+from ndfd.store.under_way import Left, UnderWay, left
 from ndfd.store.work import Work
 
 _log = logging.getLogger(__name__)
 
-#: A job during which the daemon ended so often is put aside: it may be what ends it.
+#: A job whose document a worker had at so many ends of the daemon is put aside: it may be what ends it.
 INTERRUPTIONS_MAX = 10
 #: Of one transaction.
 _TAKEN_BACK_AT_ONCE = 500
@@ -56,6 +58,8 @@ class Life:
     clock: Clock
     #: Jobs that the life before had under way.
     taken_back: int
+    #: Where it is recorded which of them have a worker.
+    under_way: UnderWay
 
 
 def begin_life(database: Path, spool: Spool, opening: Callable[[str], None] = lambda doing: None) -> Life:
@@ -77,12 +81,12 @@ def begin_life(database: Path, spool: Spool, opening: Callable[[str], None] = la
         _tell_alive(connection, opening, "taking up the jobs that were running")
         meta = begin(connection)
         clock = Clock(meta.last_moment)
-        taken_back = take_back(connection, meta.epoch, clock.now())
+        taken_back = take_back(connection, meta.epoch, clock.now(), left(database.parent))
         _tell_alive(connection, opening, "looking through the files of the job store")
         sweep(connection, spool, meta.last_moment, lost_commits=lost_commits)
     finally:
         connection.close()
-    return Life(meta.epoch, meta.secret, clock, taken_back)
+    return Life(meta.epoch, meta.secret, clock, taken_back, UnderWay(database.parent))
 
 
 def _tell_alive(connection: sqlite3.Connection, opening: Callable[[str], None], doing: str) -> None:
@@ -121,8 +125,8 @@ def begin(connection: sqlite3.Connection) -> Meta:
     return meta
 
 
-def take_back(connection: sqlite3.Connection, epoch: int, now: float) -> int:
-    """Puts what ran in an earlier life back in the queue; returns how many jobs."""
+def take_back(connection: sqlite3.Connection, epoch: int, now: float, before: Left) -> int:
+    """Puts what ran in the life `before` back in the queue; returns how many jobs."""
     taken_back = 0
     last = ""
     while True:
@@ -132,18 +136,23 @@ def take_back(connection: sqlite3.Connection, epoch: int, now: float) -> int:
         connection.execute("BEGIN IMMEDIATE")
         for row in map(JobRow._make, rows):
             last = row.id
-            _take_back(Work(connection, now, epoch, _unheard), row)
+            _take_back(Work(connection, now, epoch, _unheard), row, before)
             taken_back += 1
         connection.execute("COMMIT")
 
 
-def _take_back(work: Work, row: JobRow) -> None:
+def _take_back(work: Work, row: JobRow, before: Left) -> None:
+    if not before.may_have_ended_it(Run.of(row)):
+        # It was leased and waited for a worker, or for its result to be written: nothing counts against it.
+        attempts = max(row.attempts - 1, 0)
+        requeue(work, row, JobEvent.INTERRUPTED, attempts=attempts, interruptions=row.interruptions)
+        return
     interruptions = row.interruptions + 1
     if interruptions < INTERRUPTIONS_MAX:
         requeue(work, row, JobEvent.INTERRUPTED, attempts=row.attempts, interruptions=interruptions)
         return
     error = DocumentKillsWorkers(
-        f"the daemon ended {interruptions} times while this job ran",
+        f"the daemon ended {interruptions} times while a worker had this document",
         hint="see the daemon's log for why it ended; run the job again with `ndfd jobs retry ID`",
     )
     finish(work, row, JobEvent.QUARANTINED, fault=JobFault.of(error))

@@ -66,9 +66,8 @@ class Store:
         self._closing: asyncio.Future[None] | None = None
         self._spool = Spool(folder / SPOOL)
         life = recovery.begin_life(self._database, self._spool, opening)
-        self._clock = life.clock
-        self.epoch = life.epoch
-        self._secret = life.secret
+        self._clock, self.epoch, self._secret = life.clock, life.epoch, life.secret
+        self.under_way = life.under_way
         #: Jobs that an earlier life of the daemon had under way.
         self.recovered = life.taken_back
         self._reader = Reader(self._database)
@@ -135,6 +134,7 @@ class Store:
         self._commits.stop()
         self._reader.stop()
         self._lister.stop()
+        self.under_way.close()
         self._lock.release()
 
     @property

@@ -246,6 +246,7 @@ class Pool:
         else:
             self._waiting.remove(conversion)
             worker.uid, worker.conversion = conversion.uid, conversion
+            conversion.task.on_worker()
             self._scaling.begun(self._clock.time() - conversion.asked_at)
             self._apply(worker, Event.ENGAGED)
 

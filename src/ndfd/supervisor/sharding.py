@@ -24,7 +24,7 @@ from ndfd.supervisor.conversion import Result
 from ndfd.supervisor.document_state import DocumentState
 from ndfd.supervisor.pool import Pool
 from ndfd.supervisor.spawner import Clock
-from ndfd.supervisor.task import Task, TooLong, never
+from ndfd.supervisor.task import Task, TooLong, never, nothing
 
 
 class Sharding:
@@ -46,16 +46,18 @@ class Sharding:
         uid: int,
         on_page: OnPage | None = None,
         background: Callable[[], bool] = never,
+        on_worker: Callable[[], None] = nothing,
     ) -> Result:
         """As `Pool.convert`; the pages of a long document are told as they are finished, so not quite in order.
 
-        While it waits for a worker and `background` says so, it waits behind all others.
+        While it waits for a worker and `background` says so, it waits behind all others. `on_worker` is called when the
+        first worker gets it, and perhaps again when it is tried anew.
         """
         if self._pages_max is None:
-            task = Task(background=background)
+            task = Task(background=background, on_worker=on_worker)
             return await self._pool.convert(document_fd, options, uid=uid, on_page=on_page, task=task)
         begun, document = self._clock.time(), DocumentState.of(document_fd)
-        whole = Task(frames.Whole(self._pages_max), document=document, background=background)
+        whole = Task(frames.Whole(self._pages_max), (), document, background, on_worker)
         try:
             return await self._pool.convert(document_fd, options, uid=uid, on_page=on_page, task=whole)
         except TooLong as answer:

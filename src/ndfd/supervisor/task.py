@@ -18,6 +18,10 @@ def never() -> bool:
     return False
 
 
+def nothing() -> None:
+    """Where nobody wants to know."""
+
+
 class TooLong(Exception):
     """No fault but an answer: the document has more pages than `frames.Whole` allowed, and none of them was read."""
 
@@ -38,6 +42,8 @@ class Task:
     document: DocumentState | None = None
     #: Whether it waits behind all that is not, at the time of asking.
     background: Callable[[], bool] = never
+    #: Called each time that a worker gets it.
+    on_worker: Callable[[], None] = nothing
 
     def start(self) -> tuple[int, int | None]:
         """The pages done before it begins, counted through the document, and the pages of the document if known."""
