@@ -13,30 +13,18 @@ from collections.abc import Sequence
 import click
 
 from ndfd import __version__
-from ndfd.cli.backup import backup
-from ndfd.cli.completion import completion
-from ndfd.cli.config import config
-from ndfd.cli.convert import convert
-from ndfd.cli.crashes import crashes
-from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
-from ndfd.cli.errors import errors
-from ndfd.cli.health import health
-from ndfd.cli.jobs import jobs
-from ndfd.cli.reload import reload
-from ndfd.cli.renew import renew
-from ndfd.cli.restore import restore
-from ndfd.cli.run import run
-from ndfd.cli.service import service
-from ndfd.cli.status import status
-from ndfd.cli.submit import submit
-from ndfd.cli.tune import tune
+from ndfd.cli.lazy_commands import LazyCommands
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_COMMANDS = (
+    *("run", "convert", "submit", "jobs", "status", "health", "crashes", "doctor"),
+    *("config", "reload", "renew", "service", "backup", "restore", "tune", "errors", "completion"),
+)
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(context_settings=_CONTEXT, commands=LazyCommands({name: f"ndfd.cli.{name}" for name in _COMMANDS}))
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="ndfd", message="%(prog)s %(version)s")
 def ndfd(debug: bool) -> None:
@@ -70,14 +58,6 @@ def ndfd(debug: bool) -> None:
       130 interrupted by Ctrl-C
     `ndfd errors` lists every error with its status and what to do.
     """
-
-
-_COMMANDS = (
-    *(run, convert, submit, jobs, status, health, crashes, doctor),
-    *(config, reload, renew, service, backup, restore, tune, errors, completion),
-)
-for command in _COMMANDS:
-    ndfd.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
