@@ -14,6 +14,9 @@ from ndfd import platform
 from ndfd.errors import NdfdError, WorkerStartFailed, error_from_code
 from ndfd.model.sandbox import Sandbox
 
+#: Instead of its number, which may be another process's by then.
+_REAPED = -1
+
 
 class _Failed(msgspec.Struct, frozen=True, tag=True):
     code: str
@@ -26,33 +29,45 @@ class _Measured(msgspec.Struct, frozen=True, tag=True):
 
 
 class Measurement:
-    """Under way from its construction; the process must have one thread, as for any fork."""
+    """Under way from its construction, `close` it; the process must have one thread, as for any fork.
+
+    When this process is killed meanwhile, it ends by itself after some milliseconds.
+    """
 
     def __init__(self, limits: platform.WorkerLimits) -> None:
         """OSError, and nothing left, when there can be no such process."""
-        self._read_fd, write_fd = os.pipe()
+        read_fd, write_fd = os.pipe()
+        self._pipe = os.fdopen(read_fd, "rb")
         try:
             self._pid = os.fork()
+            if self._pid == 0:
+                _measure(limits, write_fd)
         except OSError:
-            os.close(self._read_fd)
-            os.close(write_fd)
+            self._pipe.close()
             raise
-        if self._pid == 0:
-            os.close(self._read_fd)
-            _measure(limits, write_fd)
-        os.close(write_fd)
+        finally:
+            os.close(write_fd)
 
     def result(self) -> Sandbox:
         """Waits for it; once. `WorkerStartFailed` when a process confined as a worker is cannot live."""
-        with os.fdopen(self._read_fd, "rb") as pipe:
-            said = pipe.read()
-        exit_code = os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        said = self._pipe.read()
+        exit_code = self._reap()
         if not said:
             raise WorkerStartFailed(f"the process that measures the confinement ended with status {exit_code}")
         told = msgspec.msgpack.decode(said, type=_Measured | _Failed)
         if isinstance(told, _Failed):
             raise error_from_code(told.code, told.message, hint=told.hint)
         return told.sandbox
+
+    def close(self) -> None:
+        """Leaves nothing of it: waits for its end, when nobody has waited for its result."""
+        self._pipe.close()
+        if self._pid != _REAPED:
+            self._reap()
+
+    def _reap(self) -> int:
+        pid, self._pid = self._pid, _REAPED
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _measure(limits: platform.WorkerLimits, write_fd: int) -> NoReturn:

@@ -60,13 +60,13 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
         if options.cpus is not None:
             tuning = (_bound(options.cpus, bound), *tuning)
         limits = platform.WorkerLimits(options.memory_limit)
-        measurement = Measurement(limits)
-        engine = prepare(options.font_dir)
-        # Neither the workers nor this process need it any more.
-        platform.forget_environment()
-        gc.freeze()
-        namespaces = platform.separate_zygote()
-        sandbox = msgspec.structs.replace(measurement.result(), namespaces=namespaces)
+        with contextlib.closing(Measurement(limits)) as measurement:
+            engine = prepare(options.font_dir)
+            # Neither the workers nor this process need it any more.
+            platform.forget_environment()
+            gc.freeze()
+            namespaces = platform.separate_zygote()
+            sandbox = msgspec.structs.replace(measurement.result(), namespaces=namespaces)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
         if known is not error:
