@@ -1,7 +1,7 @@
 """The command `ndfd`: its group of commands, and how each way to end becomes one line and an exit status.
 
-A command line imports the command that it names, and no other (`lazy_commands`); `ndfd --help`, and a shell that completes
-the name of a command, import all of them, which is 60 ms. What would make them slow is imported by the commands that
+A command line imports the command that it names, and no other (`lazy_commands`). `ndfd --help`, and a shell that
+completes the name of a command, import all of them: 60 ms. What would make them slow is imported by the commands that
 need it, when they run: the client (30 ms), rich (20 ms), and `ndfd.daemon` with pydantic, structlog, uvicorn and
 prometheus-client (250 ms).
 """
