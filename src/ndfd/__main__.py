@@ -1,7 +1,5 @@
 """`python -m ndfd` is `ndfd`."""
 
-import sys
+from ndfd.cli.program import program
 
-from ndfd.cli import main
-
-sys.exit(main())
+program()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+import ndfd.daemon as ndfd_daemon
+from tests.cli.conftest import Ndfd
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -83,3 +88,46 @@ def test_a_private_daemon_reads_no_file_of_the_machine(start: Start, etc: Path, 
     process = start("run", "--private", tmp_path / "private", "--owner-fd", "0", stdin=subprocess.PIPE)
     assert process.stdout is not None
     assert "sockets" in json.loads(process.stdout.readline())
+
+
+def test_no_cycles_are_sought_until_the_daemon_is_ready(ndfd: Ndfd, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def run_daemon(context: object, on_ready: Callable[[tuple[str, ...]], None], **options: object) -> int:
+        seen.append(gc.isenabled())
+        on_ready(("/a",))
+        seen.append(gc.isenabled() and gc.get_freeze_count() > 0)
+        return 0
+
+    monkeypatch.setattr(ndfd_daemon, "run", run_daemon)
+    try:
+        assert ndfd("run").status == 0
+    finally:
+        gc.unfreeze()
+    assert seen == [False, True]
+
+
+def test_cycles_are_sought_again_after_a_daemon_that_could_not_start(
+    ndfd: Ndfd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NDFD_LOGGING__LEVEL", "loud")
+    assert ndfd("run").status == 78
+    assert gc.isenabled()
+
+
+def test_nothing_that_a_daemon_has_said_is_lost_at_its_end(start: Start, etc: Path, tmp_path: Path) -> None:
+    log, place = tmp_path / "log", tmp_path / "sockets"
+    place.mkdir()
+    (etc / "config.toml").write_text(
+        f'[network]\nsocket_dir = "{place}"\n[storage]\nstate_dir = "{tmp_path}/state"\n'
+        f'[logging]\noutput = "{log}"\nformat = "json"\n'
+    )
+    process = start("run", "--service", env={**os.environ, "PYTHONUNBUFFERED": ""})
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.terminate()
+    rest, said = process.communicate(timeout=20)
+    assert (process.returncode, rest, said) == (0, b"", b"")
+    assert b" is ready: " in first
+    assert [json.loads(line)["event"] for line in log.read_text().splitlines()][-2:] == ["ready", "stopping"]
+    assert [path.name for path in place.iterdir()] == ["ndfd.lock"]

@@ -322,12 +322,10 @@ _UNCONFINED: dict[str, tuple[Any, str, Any]] = {
     "die-unconfined": (serve, "_confine", lambda limits, sandbox: os._exit(3)),
     "hang-unconfined": (serve, "_confine", lambda limits, sandbox: hang()),
     "mumble": (serve, "_confine", mumble),
-    "lacking-mdwe": (linux_sandbox, "_PR_SET_MDWE", -1),
 }
 
 
 def prepare(font_dirs: Sequence[str]) -> Engine:
-    linux_rules._ALLOWED = (*linux_rules._ALLOWED, *map(Rule, _BEYOND))
     if "refuse" in sys.argv:
         raise NativeMissing("there is no engine here")
     if "break" in sys.argv:
@@ -343,6 +341,9 @@ def prepare(font_dirs: Sequence[str]) -> Engine:
 
 
 if __name__ == "__main__":
-    sys.exit(
-        nursery.main(prepare, [each for each in sys.argv[1:] if each not in ("refuse", "break", "die", *_UNCONFINED)])
-    )
+    # Before anything is measured, so that workers are found to be confined so.
+    linux_rules._ALLOWED = (*linux_rules._ALLOWED, *map(Rule, _BEYOND))
+    if "lacking-mdwe" in sys.argv:
+        linux_sandbox._PR_SET_MDWE = -1
+    words = {"refuse", "break", "die", "lacking-mdwe", *_UNCONFINED}
+    sys.exit(nursery.main(prepare, [each for each in sys.argv[1:] if each not in words]))

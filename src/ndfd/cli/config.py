@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import click
 
-from ndfd.cli.config_check import check
-from ndfd.cli.config_diff import diff
-from ndfd.cli.config_explain import explain
-from ndfd.cli.config_reference import reference
-from ndfd.cli.config_show import show
+from ndfd.cli.lazy_commands import LazyCommands
 from ndfd.cli.options import LAYERS_HELP
 
+_COMMANDS = LazyCommands(
+    {
+        "show": "ndfd.cli.config_show",
+        "explain": "ndfd.cli.config_explain",
+        "check": "ndfd.cli.config_check",
+        "diff": "ndfd.cli.config_diff",
+        "reference": "ndfd.cli.config_reference",
+    }
+)
 
-@click.group(short_help="Show, check and explain the configuration.", epilog=LAYERS_HELP)
+
+@click.group(commands=_COMMANDS, short_help="Show, check and explain the configuration.", epilog=LAYERS_HELP)
 def config() -> None:
     """Show, check and explain the configuration.
 
@@ -29,7 +35,3 @@ def config() -> None:
       ndfd config explain swarm.workers       all about one key
       ndfd config diff --running              what a reload would change
     """
-
-
-for command in (show, explain, check, diff, reference):
-    config.add_command(command)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import click
 
-from ndfd.cli.jobs_cancel import cancel
-from ndfd.cli.jobs_forget import forget
-from ndfd.cli.jobs_list import list_jobs
-from ndfd.cli.jobs_result import result
-from ndfd.cli.jobs_retry import retry
-from ndfd.cli.jobs_show import show
-from ndfd.cli.jobs_watch import watch
+from ndfd.cli.lazy_commands import LazyCommands
+
+_COMMANDS = LazyCommands(
+    {
+        "list": "ndfd.cli.jobs_list:list_jobs",
+        "show": "ndfd.cli.jobs_show",
+        "watch": "ndfd.cli.jobs_watch",
+        "result": "ndfd.cli.jobs_result",
+        "cancel": "ndfd.cli.jobs_cancel",
+        "retry": "ndfd.cli.jobs_retry",
+        "forget": "ndfd.cli.jobs_forget",
+    }
+)
 
 
-@click.group(short_help="List, watch, fetch, cancel and forget jobs.")
+@click.group(commands=_COMMANDS, short_help="List, watch, fetch, cancel and forget jobs.")
 def jobs() -> None:
     """List, show, watch, fetch, cancel, retry and forget the jobs that `ndfd submit` made.
 
@@ -31,7 +37,3 @@ def jobs() -> None:
       ndfd jobs result 01kajz3m4v > report.md     what it gave
       ndfd jobs retry --state quarantined         after a fix
     """
-
-
-for command in (list_jobs, show, watch, result, cancel, retry, forget):
-    jobs.add_command(command)

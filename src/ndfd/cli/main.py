@@ -1,7 +1,8 @@
 """The command `ndfd`: its group of commands, and how each way to end becomes one line and an exit status.
 
-`ndfd --help` takes 60 ms, and the shell's completion as long. What would make them slow is imported by the commands
-that need it, when they run: the client (30 ms), rich (20 ms), and `ndfd.daemon` with pydantic, structlog, uvicorn and
+A command line imports the command that it names, and no other (`lazy_commands`). `ndfd --help`, and a shell that
+completes the name of a command, import all of them: 60 ms. What would make them slow is imported by the commands that
+need it, when they run: the client (30 ms), rich (20 ms), and `ndfd.daemon` with pydantic, structlog, uvicorn and
 prometheus-client (250 ms).
 """
 
@@ -13,30 +14,18 @@ from collections.abc import Sequence
 import click
 
 from ndfd import __version__
-from ndfd.cli.backup import backup
-from ndfd.cli.completion import completion
-from ndfd.cli.config import config
-from ndfd.cli.convert import convert
-from ndfd.cli.crashes import crashes
-from ndfd.cli.doctor import doctor
 from ndfd.cli.endings import EX_INTERRUPTED, broken_pipe, lines_of, one_line
-from ndfd.cli.errors import errors
-from ndfd.cli.health import health
-from ndfd.cli.jobs import jobs
-from ndfd.cli.reload import reload
-from ndfd.cli.renew import renew
-from ndfd.cli.restore import restore
-from ndfd.cli.run import run
-from ndfd.cli.service import service
-from ndfd.cli.status import status
-from ndfd.cli.submit import submit
-from ndfd.cli.tune import tune
+from ndfd.cli.lazy_commands import LazyCommands
 from ndfd.errors import EX_USAGE, NdfdError, OutputError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_COMMANDS = (
+    *("run", "convert", "submit", "jobs", "status", "health", "crashes", "doctor"),
+    *("config", "reload", "renew", "service", "backup", "restore", "tune", "errors", "completion"),
+)
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(context_settings=_CONTEXT, commands=LazyCommands({name: f"ndfd.cli.{name}" for name in _COMMANDS}))
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="ndfd", message="%(prog)s %(version)s")
 def ndfd(debug: bool) -> None:
@@ -70,14 +59,6 @@ def ndfd(debug: bool) -> None:
       130 interrupted by Ctrl-C
     `ndfd errors` lists every error with its status and what to do.
     """
-
-
-_COMMANDS = (
-    *(run, convert, submit, jobs, status, health, crashes, doctor),
-    *(config, reload, renew, service, backup, restore, tune, errors, completion),
-)
-for command in _COMMANDS:
-    ndfd.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

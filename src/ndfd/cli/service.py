@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import click
 
-from ndfd.cli.service_install import install
-from ndfd.cli.service_logs import logs
-from ndfd.cli.service_reload import reload
-from ndfd.cli.service_restart import restart
-from ndfd.cli.service_start import start
-from ndfd.cli.service_status import status
-from ndfd.cli.service_stop import stop
-from ndfd.cli.service_uninstall import uninstall
+from ndfd.cli.lazy_commands import LazyCommands
+
+_COMMANDS = LazyCommands(
+    {
+        "install": "ndfd.cli.service_install",
+        "uninstall": "ndfd.cli.service_uninstall",
+        "start": "ndfd.cli.service_start",
+        "stop": "ndfd.cli.service_stop",
+        "restart": "ndfd.cli.service_restart",
+        "reload": "ndfd.cli.service_reload",
+        "status": "ndfd.cli.service_status",
+        "logs": "ndfd.cli.service_logs",
+    }
+)
 
 
-@click.group(short_help="Run the daemon as a service of the system.")
+@click.group(commands=_COMMANDS, short_help="Run the daemon as a service of the system.")
 def service() -> None:
     """Run the daemon as a service of the system: of systemd, launchd or Windows.
 
@@ -47,7 +53,3 @@ def service() -> None:
       77  only root may do that: sudo, or --user
       78  wrong configuration: see ndfd config check
     """
-
-
-for command in (install, uninstall, start, stop, restart, reload, status, logs):
-    service.add_command(command)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import click
 
+from ndfd.cli.lazy_commands import LazyCommands
 from ndfd.cli.options import LAYERS_HELP
-from ndfd.cli.tune_apply import apply
-from ndfd.cli.tune_plan import plan
-from ndfd.cli.tune_revert import revert
-from ndfd.cli.tune_status import status
-from ndfd.cli.tune_verify import verify
+
+_COMMANDS = LazyCommands(
+    {
+        "status": "ndfd.cli.tune_status",
+        "plan": "ndfd.cli.tune_plan",
+        "apply": "ndfd.cli.tune_apply",
+        "verify": "ndfd.cli.tune_verify",
+        "revert": "ndfd.cli.tune_revert",
+    }
+)
 
 
-@click.group(short_help="Tune the system for conversions, and put it back.", epilog=LAYERS_HELP)
+@click.group(commands=_COMMANDS, short_help="Tune the system for conversions, and put it back.", epilog=LAYERS_HELP)
 def tune() -> None:
     """Tune the system for conversions, and put it back.
 
@@ -39,7 +45,3 @@ def tune() -> None:
       77  denied: this user, or this place, may not do that
       74  the journal cannot be used, so nothing was changed; 75 while another `ndfd tune` uses it
     """
-
-
-for command in (status, plan, apply, verify, revert):
-    tune.add_command(command)

@@ -28,6 +28,7 @@ from ndfd.model.tuning import Outcome
 from ndfd.protocol import frames
 from ndfd.worker import serve
 from ndfd.worker.engine import Engine, Prepare
+from ndfd.worker.measurement import Measurement
 from ndfd.worker.serve import Place
 
 #: What changing the nice value needs.
@@ -58,13 +59,14 @@ def main(prepare: Prepare, arguments: Sequence[str]) -> int:
             tuning = (_niceness(options.nice, granted), *tuning)
         if options.cpus is not None:
             tuning = (_bound(options.cpus, bound), *tuning)
-        engine = prepare(options.font_dir)
-        # Neither the workers nor this process need it any more.
-        platform.forget_environment()
-        gc.freeze()
         limits = platform.WorkerLimits(options.memory_limit)
-        namespaces = platform.separate_zygote()
-        sandbox = msgspec.structs.replace(platform.measure_confinement(limits), namespaces=namespaces)
+        with contextlib.closing(Measurement(limits)) as measurement:
+            engine = prepare(options.font_dir)
+            # Neither the workers nor this process need it any more.
+            platform.forget_environment()
+            gc.freeze()
+            namespaces = platform.separate_zygote()
+            sandbox = msgspec.structs.replace(measurement.result(), namespaces=namespaces)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor is told
         known = error if isinstance(error, NdfdError) else NdfdError(f"{type(error).__name__}: {error}")
         if known is not error:
