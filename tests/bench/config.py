@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         check = [sys.executable, "-m", "ndfd", "config", "check", "--service", "--config-dir"]
         commands = {
             "python that does nothing": [sys.executable, "-c", "pass"],
-            "python that imports pydantic": [sys.executable, "-c", "from pydantic import BaseModel"],
+            "python that imports pydantic-settings": [sys.executable, "-c", "import pydantic_settings"],
             "ndfd --help": [sys.executable, "-m", "ndfd", "--help"],
             "ndfd config check, 5 sound files": [*check, str(sound)],
             f"ndfd config check, {_MISTAKES} mistakes": [*check, str(wrong)],
