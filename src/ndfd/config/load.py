@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import PydanticBaseSettingsSource
 
 from ndfd.config.context import CONFIG_DIR_VARIABLE, DEVELOPMENT, ENV_VARIABLE, Context
 from ndfd.config.credentials import read_credentials
@@ -108,23 +110,31 @@ def _read_files(paths: Sequence[Path]) -> list[tuple[str, Layer]]:
     return [(str(path), layer) for path in paths if (layer := read_file(path)) is not None]
 
 
-def _merged(layers: Sequence[Layer]) -> dict[str, Any]:
-    """The values of all layers, the weakest first, as nested tables."""
-    merged: dict[str, Any] = {}
+class _LayerSource(PydanticBaseSettingsSource):
+    """A layer as pydantic-settings asks for it; which layer wins is its decision, by their order."""
 
-    def table_of(path: str) -> dict[str, Any]:
-        table = merged
+    def __init__(self, layer: Layer) -> None:
+        super().__init__(Settings)
+        self._values: dict[str, dict[str, Any]] = {}
+        for table in layer.tables:
+            self._table(table)
+        for path, written in layer.values.items():
+            group, _, name = path.rpartition(".")
+            self._table(group)[name] = written.raw
+
+    def _table(self, path: str) -> dict[str, Any]:
+        table: dict[str, Any] = self._values
         for part in path.split("."):
             table = table.setdefault(part, {})
         return table
 
-    for layer in layers:
-        for table in layer.tables:
-            table_of(table)
-        for path, written in layer.values.items():
-            group, _, name = path.rpartition(".")
-            table_of(group)[name] = written.raw
-    return merged
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """A whole group at a time."""
+        return self._values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All groups."""
+        return self._values
 
 
 def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, ...] = ()) -> Reading:
@@ -136,7 +146,9 @@ def _judge(layers: Sequence[Layer], files: Sequence[str], warnings: tuple[str, .
     resolved = {path: _setting(key, strongest_first) for path, key in keys.items()}
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate(_merged(layers))
+        sources = tuple(_LayerSource(layer) for layer in strongest_first)
+        # mypy takes the signature from the fields, as for a plain model.
+        settings = Settings(_build_sources=(sources, {}))  # type: ignore[call-arg]
     except ValidationError as error:
         # Each value has been read by its kind before: what is left are the rules between keys.
         tables = {table: origin for layer in layers for table, origin in layer.tables.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ndfd.config import kinds
 from ndfd.config.delivery_kinds import TableName
@@ -331,8 +332,10 @@ class DevelopmentSettings(_Group):
     )
 
 
-class Settings(_Group):
+class Settings(BaseSettings):
     """All groups. Handed out group by group: nothing but the composition root holds this object."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     runtime: RuntimeSettings = RuntimeSettings()
     swarm: SwarmSettings = SwarmSettings()
@@ -370,3 +373,15 @@ class Settings(_Group):
         for message, key in conflicts({name: watch.folder() for name, watch in self.watch.items()}, folders):
             raise _rule(message, key)
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """None of pydantic's own sources: they do not know where a value was written. `ndfd.config.load` has ours."""
+        return (init_settings,)
