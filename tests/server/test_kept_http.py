@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import select
 import socket
 import time
@@ -17,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ndfd.server import peeking_transport
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor, HttpDoorLimits
 from ndfd.server.http_routes import REPEATABLE, route
@@ -395,6 +398,61 @@ def test_a_request_that_is_being_served_costs_no_time_of_the_loop(managed: Manag
     with managed.connect(convert(b"x", "hang")):
         assert doors.conversions.started.wait(20)
         assert doors.run(_cost_s(0.5)) < 0.1
+
+
+# What clients do that mean harm
+
+
+@pytest.fixture(params=["told at once", "told too late"])
+def _out_of_band(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a door hears of such a byte: it may have looked at it before."""
+    if request.param == "told too late":
+        monkeypatch.setattr(peeking_transport, "_OUT_OF_BAND", 0)
+
+
+@pytest.mark.usefixtures("_out_of_band")
+@pytest.mark.parametrize("more", [b"", HEALTH], ids=["the last of a request", "not alone"])
+def test_a_connection_with_a_byte_out_of_band_ends(managed: Managed, doors: Doors, more: bytes) -> None:
+    managed.door(left_for_s=20)
+    with managed.connect(convert(b"hal", "hang" if more else "", size=4)) as sock:
+        doors.run(_converting(doors))
+        _send_out_of_band(managed, sock, b"f")
+        with contextlib.suppress(BrokenPipeError):
+            sock.sendall(more)
+        assert rest_of(sock).count(b"HTTP/1.1 ") <= (0 if more else 1)
+        with managed.connect(HEALTH) as other:
+            assert OK in answer(other)
+
+
+@pytest.mark.usefixtures("_out_of_band")
+def test_a_byte_out_of_band_before_the_end_costs_no_other_connection(managed: Managed, doors: Doors) -> None:
+    door = managed.door(left_for_s=20)
+    with managed.connect(convert(b"hal", size=8)) as sock:
+        doors.run(_converting(doors))
+        _send_out_of_band(managed, sock, b"f")
+    # A daemon that reads until it has what it looked at reads for ever.
+    doors.run(_until(lambda: not door.connections))
+    with managed.connect(HEALTH) as other:
+        assert OK in answer(other)
+
+
+def _send_out_of_band(managed: Managed, sock: socket.socket, data: bytes) -> None:
+    """To the only connection; returns when it was looked at there, or ended it."""
+    looked_at = _looked_at(managed)
+    try:
+        sock.send(data, socket.MSG_OOB)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        pytest.skip("this kernel's Unix sockets have none")
+    managed.doors.run(_until(lambda: _looked_at(managed) not in range(1, looked_at + len(data))))
+
+
+def _looked_at(managed: Managed) -> int:
+    """SO_PEEK_OFF of socket(7), in bytes."""
+    (fd,) = [each.fd for each in managed.manager.stored if each.name == "connection-http"]
+    with socket.socket(fileno=os.dup(fd)) as sock:
+        return sock.getsockopt(socket.SOL_SOCKET, 42)
 
 
 # The table of what may be served twice

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import errno
 import os
 import socket
 from collections import deque
@@ -245,3 +246,29 @@ def test_an_urgent_byte_neither_keeps_the_reader_turning_nor_stops_it(table: Con
             pytest.skip("this kernel has no urgent bytes on Unix sockets")
         # As soon as it is looked at, it must be there.
         assert asyncio.run(read()) == [(b"u", ())]
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["has gone", "is there"])
+def test_a_byte_out_of_band_is_not_waited_for(gone: bool) -> None:
+    async def read() -> None:
+        peer, sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        table = ConnectionTable()
+        table.add(platform.socket_cookie(sock))
+        stream = KeptStream(sock, Kept(sock, table, platform.socket_cookie(sock)), closing_all)
+        with peer, sock:
+            try:
+                peer.send(b"message\0", socket.MSG_OOB)
+            except OSError as error:
+                if error.errno != errno.EOPNOTSUPP:
+                    raise
+                pytest.skip("this kernel's Unix sockets have none")
+            assert (await stream.read(20))[0] == b"message"
+            # Linux shows it to who looks, and leaves it out for who reads.
+            assert (await stream.read(20))[0] == b"\0"
+            if gone:
+                peer.close()
+            with pytest.raises(PeerGoneError):
+                stream.consume()
+
+    asyncio.run(asyncio.wait_for(read(), 20))
