@@ -33,6 +33,8 @@ from ndfd.service.systemd_uninstall import Installed, removal
 from ndfd.service.systemd_units import Unit, shown
 
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+#: Their folders would be those that the units share, /run/ndfd-root, or root's own, /var/lib/ndfd-tune.
+_NOT_INSTANCES = frozenset({"root", "tune"})
 #: Lines of its log that say why it does not run.
 _LINES = 12
 #: What else it leaves on the machine, beside the folders of state and configuration.
@@ -47,6 +49,11 @@ class Systemd(Manager):
         """`UsageError` for an instance that no unit can be named by."""
         if instance is not None and not _INSTANCE.fullmatch(instance):
             raise UsageError(f"--instance {instance}: a name of letters, digits, - and _ is needed")
+        if instance in _NOT_INSTANCES:
+            raise UsageError(
+                f"--instance {instance}: ndfd has a folder of its own that is called ndfd-{instance}",
+                hint="give the instance another name",
+            )
         self.machine = machine
         self._user = user
         self._instance = instance
