@@ -13,7 +13,13 @@ from ndfd.service.machine import Machine
 from ndfd.service.manager import Install, Logs, Manager, Uninstall
 from ndfd.service.packaged import PACKAGED_COMMAND, check_command, installed_command
 from ndfd.service.plan import Plan, RunCommand, Standing
-from ndfd.service.refusals import refuse_other_users, refuse_unreachable, refuse_without_systemd, user_environment
+from ndfd.service.refusals import (
+    refuse_changeable,
+    refuse_other_users,
+    refuse_unreachable,
+    refuse_without_systemd,
+    user_environment,
+)
 from ndfd.service.report import ServiceFile, ServiceStatus
 from ndfd.service.stamp import version_in
 from ndfd.service.systemd_failure import failure, refused_reload, why
@@ -75,6 +81,8 @@ class Systemd(Manager):
         refuse_masked(self.machine, names)
         if files is not None:
             refuse_unreachable(files.text(self._named_file(self.name)), command)
+            if files.text(TUNE_UNIT):
+                refuse_changeable(TUNE_UNIT, command)
             if not wish.force:
                 refuse_changed(files)
         units = tuple(self._show(name) for name in names)
