@@ -403,6 +403,25 @@ def test_a_request_that_is_being_served_costs_no_time_of_the_loop(managed: Manag
 # What clients do that mean harm
 
 
+@pytest.mark.parametrize("sent", [convert(b"a document", "hang"), HEALTH[:9], b"\r\n"], ids=["whole", "half", "empty"])
+def test_a_peer_that_sends_and_goes_at_once_is_not_served_for_nobody(
+    managed: Managed, doors: Doors, sent: bytes
+) -> None:
+    door = managed.door(left_for_s=20)
+
+    async def send_and_go() -> None:
+        # Both before the loop sees either.
+        for sock in taken:
+            sock.sendall(sent)
+            sock.close()
+
+    taken = [managed.connect() for _ in range(3)]
+    doors.run(_until(lambda: door.connections == 3))
+    doors.run(send_and_go())
+    doors.run(_until(lambda: not door.connections))
+    doors.wait_idle()
+
+
 @pytest.fixture(params=["told at once", "told too late"])
 def _out_of_band(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a door hears of such a byte: it may have looked at it before."""

@@ -25,6 +25,8 @@ _READ_BYTES = 256 * 1024
 #: Of what is written and not sent: above the first the protocol is told to pause, below the second to go on.
 _HIGH_BYTES = 64 * 1024
 _LOW_BYTES = 16 * 1024
+#: The peer sends no more, or has gone.
+_HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 #: A byte with MSG_OOB (send(2)) has come.
 _OUT_OF_BAND = select.EPOLLPRI
 
@@ -35,15 +37,11 @@ class Edges:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
-        self._watched: dict[int, Callable[[bool, bool], None]] = {}
-        self._hung_up = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+        self._watched: dict[int, Callable[[int], None]] = {}
         self._loop.add_reader(self._epoll.fileno(), self._tell)
 
-    def watch(self, fd: int, arrived: Callable[[bool, bool], None]) -> None:
-        """`arrived` is told whether the peer sends no more, and whether it has sent a byte out of band.
-
-        What is there already is an arrival as well.
-        """
+    def watch(self, fd: int, arrived: Callable[[int], None]) -> None:
+        """`arrived` is told the events, as of epoll_ctl(2). What is there already is an arrival as well."""
         self._epoll.register(fd, select.EPOLLIN | _OUT_OF_BAND | select.EPOLLRDHUP | select.EPOLLET)
         self._watched[fd] = arrived
 
@@ -61,7 +59,7 @@ class Edges:
         for fd, events in self._epoll.poll(0):
             # Whoever was told before it may have had this one forgotten.
             if (arrived := self._watched.get(fd)) is not None:
-                arrived(events & self._hung_up != 0, events & _OUT_OF_BAND != 0)
+                arrived(events)
 
 
 class PeekedProtocol(asyncio.Protocol):
@@ -212,15 +210,18 @@ class PeekingTransport(asyncio.Transport):
 
     # Reading
 
-    def _arrived(self, hung_up: bool, out_of_band: bool) -> None:
-        if out_of_band:
+    def _arrived(self, events: int) -> None:
+        if events & _OUT_OF_BAND:
             # Such a byte is looked at like any other, and left out by what is read (`consume`). HTTP has none.
             self._end(ConnectionAbortedError(errno.ECONNABORTED, "the peer sends out of band"))
-        elif hung_up and self._holding and not self._protocol.in_body:
+        elif events & _HUNG_UP and self._holding and not self._protocol.in_body:
             # What came before is not read any more.
             self._no_more_comes()
         else:
             self._read()
+            if events & select.EPOLLHUP:
+                # Nobody is there for an answer, and of the end behind what was read nothing else tells.
+                self._read_soon()
 
     def _read_soon(self) -> None:
         if not self._read_planned:
