@@ -19,7 +19,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ndfd.server import peeking_transport
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor, HttpDoorLimits
 from ndfd.server.http_routes import REPEATABLE, route
@@ -422,28 +421,15 @@ def test_a_peer_that_sends_and_goes_at_once_is_not_served_for_nobody(
     doors.wait_idle()
 
 
-@pytest.fixture(params=["told at once", "told too late"])
-def _out_of_band(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a door hears of such a byte: it may have looked at it before."""
-    if request.param == "told too late":
-        monkeypatch.setattr(peeking_transport, "_OUT_OF_BAND", 0)
-
-
-@pytest.mark.usefixtures("_out_of_band")
-@pytest.mark.parametrize("more", [b"", HEALTH], ids=["the last of a request", "not alone"])
-def test_a_connection_with_a_byte_out_of_band_ends(managed: Managed, doors: Doors, more: bytes) -> None:
+def test_a_byte_out_of_band_is_one_of_the_request(managed: Managed, doors: Doors) -> None:
     managed.door(left_for_s=20)
-    with managed.connect(convert(b"hal", "hang" if more else "", size=4)) as sock:
+    with managed.connect(convert(b"hal", size=4)) as sock:
         doors.run(_converting(doors))
         _send_out_of_band(managed, sock, b"f")
-        with contextlib.suppress(BrokenPipeError):
-            sock.sendall(more)
-        assert rest_of(sock).count(b"HTTP/1.1 ") <= (0 if more else 1)
-        with managed.connect(HEALTH) as other:
-            assert OK in answer(other)
+        assert b"of 4 bytes: half" in answer(sock)
+        assert OK in ask(sock)
 
 
-@pytest.mark.usefixtures("_out_of_band")
 def test_a_byte_out_of_band_before_the_end_costs_no_other_connection(managed: Managed, doors: Doors) -> None:
     door = managed.door(left_for_s=20)
     with managed.connect(convert(b"hal", size=8)) as sock:

@@ -73,7 +73,8 @@ class Answering:
         """Sends `data`, the descriptors with its first byte, then consumes the request; how much was sent, in bytes.
 
         Unless it is all, the request is not consumed; then call `forget`, when that is noted, also after OSError, which
-        is raised when the peer is gone, or as by `consume`. `peeked_bytes` are those that were looked at and are not consumed.
+        is raised when the peer is gone, or as by `consume`. `peeked_bytes` are those that were looked at and are not
+        consumed.
         """
         if not self._sender.takes(len(data)):
             return 0
@@ -92,8 +93,8 @@ class Answering:
 def consume(sock: socket.socket, request_bytes: int) -> None:
     """Takes what was looked at out of the socket; `ConnectionAbortedError` when not all of that is there.
 
-    So it is with a peer that sends MSG_OOB (send(2)): on a Unix socket such a byte is looked at like any other, and
-    left out by what is read.
+    So it would be with a byte that the peer sends out of band (MSG_OOB of send(2)), which is looked at like any other
+    and left out by what is read, but for `platform.resuming`. Never is it waited for, nor read for ever after the end.
     """
     while request_bytes:
         try:

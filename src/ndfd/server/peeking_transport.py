@@ -11,7 +11,6 @@ bytes that are left there. `Edges` tells once of each arrival.
 from __future__ import annotations
 
 import asyncio
-import errno
 import select
 import socket
 from collections.abc import Callable
@@ -27,8 +26,6 @@ _HIGH_BYTES = 64 * 1024
 _LOW_BYTES = 16 * 1024
 #: The peer sends no more, or has gone.
 _HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
-#: A byte with MSG_OOB (send(2)) has come.
-_OUT_OF_BAND = select.EPOLLPRI
 
 
 class Edges:
@@ -42,7 +39,7 @@ class Edges:
 
     def watch(self, fd: int, arrived: Callable[[int], None]) -> None:
         """`arrived` is told the events, as of epoll_ctl(2). What is there already is an arrival as well."""
-        self._epoll.register(fd, select.EPOLLIN | _OUT_OF_BAND | select.EPOLLRDHUP | select.EPOLLET)
+        self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
         self._watched[fd] = arrived
 
     def forget(self, fd: int) -> None:
@@ -211,10 +208,7 @@ class PeekingTransport(asyncio.Transport):
     # Reading
 
     def _arrived(self, events: int) -> None:
-        if events & _OUT_OF_BAND:
-            # Such a byte is looked at like any other, and left out by what is read (`consume`). HTTP has none.
-            self._end(ConnectionAbortedError(errno.ECONNABORTED, "the peer sends out of band"))
-        elif events & _HUNG_UP and self._holding and not self._protocol.in_body:
+        if events & _HUNG_UP and self._holding and not self._protocol.in_body:
             # What came before is not read any more.
             self._no_more_comes()
         else:
