@@ -55,9 +55,10 @@ def test_a_daemon_that_stops_is_asked_again_later(ndfd_at: Ndfd, doors: Doors) -
 
 def test_one_without_a_worker_that_works_says_why(ndfd_at: Ndfd, doors: Doors) -> None:
     doors.workers = ()
-    doors.pools = (PoolStatus("default", "extractor", 1, 1, 0, error="the zygote ended"),) * 2
+    doors.pools = (PoolStatus("default", "extractor", 1, 1, 0, error="the zygote ended\x1b[2J"),) * 2
     ran = ndfd_at("health")
-    assert (ran.status, ran.stdout) == (75, "not healthy: the zygote ended\n")
+    # A terminal obeys none of the daemon's words.
+    assert (ran.status, ran.stdout) == (75, "not healthy: the zygote ended\\x1b[2J\n")
 
 
 def test_where_there_is_none_it_says_where_it_looked(ndfd: Ndfd, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
@@ -29,8 +30,12 @@ Strict = Callable[..., Doors]
 
 @pytest.fixture
 def strict(tmp_path: Path, manager: StoringManager | None) -> Strict:
-    def doors(stall_s: float = 30.0, connections_max: int = 512, **http: float) -> Doors:
-        door = DoorLimits(stall_s=stall_s, connections_max=connections_max)
+    def doors(
+        stall_s: float = 30.0, connections_max: int = 512, connections_per_user_max: int = 128, **http: float
+    ) -> Doors:
+        door = DoorLimits(
+            stall_s=stall_s, connections_max=connections_max, connections_per_user_max=connections_per_user_max
+        )
         return Doors(tmp_path, door, HttpDoorLimits(**http), LIMITS, manager)  # type: ignore[arg-type]
 
     return doors
@@ -164,6 +169,19 @@ def test_a_connection_too_many_is_told_to_try_again(strict: Strict) -> None:
             answer = rest_of(two)
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"try-again" in answer
+
+
+def test_one_user_cannot_take_all_connections(strict: Strict) -> None:
+    ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with strict(connections_per_user_max=1).open() as doors:
+        with asking(doors, ask) as one:
+            assert one.recv(100).startswith(b"HTTP/1.1 200 ")
+            with asking(doors) as two:
+                assert rest_of(two).startswith(b"HTTP/1.1 503 ")
+        while doors.http.connections:
+            doors.run(asyncio.sleep(0))
+        with asking(doors, ask) as three:
+            assert three.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_pipelined_requests_are_answered_in_their_order(doors: Doors) -> None:

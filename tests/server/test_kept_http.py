@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import select
 import socket
 import time
@@ -395,6 +397,67 @@ def test_a_request_that_is_being_served_costs_no_time_of_the_loop(managed: Manag
     with managed.connect(convert(b"x", "hang")):
         assert doors.conversions.started.wait(20)
         assert doors.run(_cost_s(0.5)) < 0.1
+
+
+# What clients do that mean harm
+
+
+@pytest.mark.parametrize("sent", [convert(b"a document", "hang"), HEALTH[:9], b"\r\n"], ids=["whole", "half", "empty"])
+def test_a_peer_that_sends_and_goes_at_once_is_not_served_for_nobody(
+    managed: Managed, doors: Doors, sent: bytes
+) -> None:
+    door = managed.door(left_for_s=20)
+
+    async def send_and_go() -> None:
+        # Both before the loop sees either.
+        for sock in taken:
+            sock.sendall(sent)
+            sock.close()
+
+    taken = [managed.connect() for _ in range(3)]
+    doors.run(_until(lambda: door.connections == 3))
+    doors.run(send_and_go())
+    doors.run(_until(lambda: not door.connections))
+    doors.wait_idle()
+
+
+def test_a_byte_out_of_band_is_one_of_the_request(managed: Managed, doors: Doors) -> None:
+    managed.door(left_for_s=20)
+    with managed.connect(convert(b"hal", size=4)) as sock:
+        doors.run(_converting(doors))
+        _send_out_of_band(managed, sock, b"f")
+        assert b"of 4 bytes: half" in answer(sock)
+        assert OK in ask(sock)
+
+
+def test_a_byte_out_of_band_before_the_end_costs_no_other_connection(managed: Managed, doors: Doors) -> None:
+    door = managed.door(left_for_s=20)
+    with managed.connect(convert(b"hal", size=8)) as sock:
+        doors.run(_converting(doors))
+        _send_out_of_band(managed, sock, b"f")
+    # A daemon that reads until it has what it looked at reads for ever.
+    doors.run(_until(lambda: not door.connections))
+    with managed.connect(HEALTH) as other:
+        assert OK in answer(other)
+
+
+def _send_out_of_band(managed: Managed, sock: socket.socket, data: bytes) -> None:
+    """To the only connection; returns when it was looked at there, or ended it."""
+    looked_at = _looked_at(managed)
+    try:
+        sock.send(data, socket.MSG_OOB)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        pytest.skip("this kernel's Unix sockets have none")
+    managed.doors.run(_until(lambda: _looked_at(managed) not in range(1, looked_at + len(data))))
+
+
+def _looked_at(managed: Managed) -> int:
+    """SO_PEEK_OFF of socket(7), in bytes."""
+    (fd,) = [each.fd for each in managed.manager.stored if each.name == "connection-http"]
+    with socket.socket(fileno=os.dup(fd)) as sock:
+        return sock.getsockopt(socket.SOL_SOCKET, 42)
 
 
 # The table of what may be served twice

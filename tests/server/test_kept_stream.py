@@ -245,3 +245,25 @@ def test_an_urgent_byte_neither_keeps_the_reader_turning_nor_stops_it(table: Con
             pytest.skip("this kernel has no urgent bytes on Unix sockets")
         # As soon as it is looked at, it must be there.
         assert asyncio.run(read()) == [(b"u", ())]
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["has gone", "is there"])
+def test_what_was_looked_at_and_is_not_there_any_more_is_not_waited_for(gone: bool) -> None:
+    async def read() -> None:
+        peer, sock = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        table = ConnectionTable()
+        cookie = platform.socket_cookie(sock)
+        table.add(cookie)
+        with peer, sock:
+            stream = KeptStream(sock, Kept(sock, table, cookie), closing_all)
+            peer.sendall(b"message\0")
+            assert (await stream.read(20))[0] == b"message\0"
+            sock.recv(1)
+            if gone:
+                peer.close()
+            with pytest.raises(PeerGoneError):
+                stream.consume()
+            assert not table.is_settled(cookie)
+
+    asyncio.run(asyncio.wait_for(read(), 20))

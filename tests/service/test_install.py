@@ -191,6 +191,12 @@ def test_an_instance_is_enabled_and_started_beside_the_others(scene: Scene) -> N
     assert not scene.unit("ndfd@.service").exists()
 
 
+@pytest.mark.parametrize("name", ["root", "tune"])
+def test_an_instance_cannot_have_the_name_of_a_folder_that_is_not_its_own(scene: Scene, name: str) -> None:
+    with pytest.raises(UsageError, match=f"ndfd-{name}"):
+        scene.manager(instance=name)
+
+
 def test_an_instance_of_what_has_no_template_is_refused(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     packaged = systemd_files(user=False)
     units = {name: text for name, text in packaged.units.items() if "@" not in name}

@@ -14,7 +14,7 @@ import pytest
 from ndfd.errors import NotSupported, UsageError
 from ndfd.service.manager import Install
 from ndfd.service.packaged import check_command
-from ndfd.service.refusals import folders_beyond, needed_paths, refuse_unreachable
+from ndfd.service.refusals import folders_beyond, needed_paths, refuse_changeable, refuse_unreachable
 from tests.service.scene import Scene
 
 UNIT = "[Service]\nUser=nobody\n"
@@ -114,3 +114,32 @@ def test_what_only_the_services_user_or_its_group_may_read_is_fine(place: Path) 
     command.chmod(0o050)
     os.chown(command, 0, nobody.pw_gid)
     refuse_unreachable(UNIT, command)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has what nobody else can change")
+@pytest.mark.parametrize(
+    ("mode", "owner", "who"), [(0o777, 0, "everybody"), (0o775, 65534, "group"), (0o755, 65534, "user")]
+)
+def test_what_runs_as_root_must_be_roots_alone(place: Path, mode: int, owner: int, who: str) -> None:
+    folder = place / "bin"
+    folder.mkdir()
+    command = command_in(folder, "/bin/sh")
+    refuse_changeable("ndfd-tune.service", command)
+    os.chown(folder, owner if who == "user" else 0, owner)
+    folder.chmod(mode)
+    with pytest.raises(NotSupported, match=f"as root, which {who}.* can change: {folder}$"):
+        refuse_changeable("ndfd-tune.service", command)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has what nobody else can change")
+def test_tuning_is_not_installed_with_a_command_that_others_can_change(
+    scene: Scene, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A unit sees nothing of /tmp, in which a test's commands are.
+    monkeypatch.setattr("ndfd.service.systemd.refuse_unreachable", lambda unit, command: None)
+    command = command_in(place, "/bin/sh")
+    command.chmod(0o777)
+    scene.install(Install(command))
+    with pytest.raises(NotSupported, match="everybody can change"):
+        scene.install(Install(command, tuning=True))
+    assert not scene.unit("ndfd-tune.service").exists()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +24,7 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 THRESHOLDS = {"ndfd.service": 3, "ndfd@.service": 3, "ndfd-tune.service": 15, "user/ndfd.service": 65}
 DROP_INS = {"priorities.conf": 4, "folders.conf": 3, "network.conf": 12}
 
+SOCKETS = ["ndfd.socket", "ndfd@.socket", "user/ndfd.socket"]
 SERVICES = [path for path in sorted(UNITS.rglob("*.service")) if path.is_file()]
 
 
@@ -86,13 +90,62 @@ def settings(path: Path) -> Iterator[tuple[str, str]]:
             yield key, value
 
 
-@pytest.mark.parametrize("name", ["ndfd.socket", "ndfd@.socket", "user/ndfd.socket"])
+@pytest.mark.parametrize("name", SOCKETS)
 def test_a_socket_unit_asks_about_just_the_files_that_it_would_replace(name: str) -> None:
     listens = [value.replace("/run", "%t") for key, value in settings(UNITS / name) if key == "ListenStream"]
     (check,) = [value for key, value in settings(UNITS / name) if key == "ExecStartPre"]
     assert check.split("sh ")[-1].split() == listens
     # By the file's name the daemon knows which door it is for.
     assert [Path(path).name for path in listens] == [VARLINK_SOCKET, HTTP_SOCKET]
+
+
+def ask_about(unit: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Runs what a socket unit asks about a file before it makes one there."""
+    (check,) = [value for key, value in settings(UNITS / unit) if key == "ExecStartPre"]
+    program, option, script, name, *_ = shlex.split(check.replace("$$", "$"))
+    command = [program, option, script, name, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A folder whose path leaves room for more in the name of a socket, which has 107 bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("unit", SOCKETS)
+def test_a_name_that_any_user_can_have_listed_keeps_no_socket_unit_from_starting(short_dir: Path, unit: str) -> None:
+    path = short_dir / "ndfd.sock"
+    line = f"0: 00000002 00000000 00010000 0001 01 1 {path}"
+    with socket.socket(socket.AF_UNIX) as forged:
+        forged.bind(f"\0\n{line}")
+        forged.listen()
+        assert f"\n{line}\n" in Path("/proc/net/unix").read_text()
+        assert ask_about(unit, path).returncode == 0
+    with socket.socket(socket.AF_UNIX) as served:
+        served.bind(os.fspath(path))
+        served.listen()
+        asked = ask_about(unit, path)
+        assert (asked.returncode, f"Another program serves at {path}" in asked.stderr) == (73, True)
+    # Which is why none is left there.
+    assert dict(settings(UNITS / unit))["RemoveOnStop"] == "yes"
+
+
+def test_a_link_to_a_socket_is_in_the_way(tmp_path: Path) -> None:
+    path = tmp_path / "ndfd.sock"
+    with socket.socket(socket.AF_UNIX) as elsewhere:
+        elsewhere.bind(os.fspath(tmp_path / "elsewhere"))
+        path.symlink_to(tmp_path / "elsewhere")
+        asked = ask_about("ndfd.socket", path)
+    assert (asked.returncode, f"{path} is in the way" in asked.stderr) == (73, True)
+
+
+@pytest.mark.parametrize("name", ["root", "tune"])
+def test_no_instance_has_the_name_of_a_folder_that_is_not_its_own(name: str) -> None:
+    asked = ask_about("ndfd@.socket", Path(f"/run/ndfd-{name}/ndfd.sock"))
+    assert (asked.returncode, "cannot be the names of instances" in asked.stderr) == (78, True)
+    assert ask_about("ndfd@.socket", Path("/run/ndfd-roots/ndfd.sock")).returncode == 0
 
 
 def test_an_instance_is_the_machines_daemon_under_a_name() -> None:

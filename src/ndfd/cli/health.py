@@ -17,6 +17,7 @@ import click
 from ndfd.cli.options import DURATION
 from ndfd.config.places import HTTP_SOCKET, named_socket, usual_sockets
 from ndfd.errors import EX_TEMPFAIL, NdfdError, NotPermitted, Unavailable
+from ndfd.model.printable import printable
 
 if TYPE_CHECKING:
     import socket
@@ -75,7 +76,11 @@ def health(named: Path | None, timeout_s: float, as_json: bool, quiet: bool) -> 
     if as_json:
         click.echo(json.dumps({**found, **({"reason": reason} if reason else {}), "took_ms": round(took_ms, 1)}))
     elif not quiet:
-        click.echo(f"not healthy: {reason}" if reason else f"healthy: {found['socket']} answered in {took_ms:.0f} ms")
+        click.echo(
+            f"not healthy: {printable(reason)}"
+            if reason
+            else f"healthy: {found['socket']} answered in {took_ms:.0f} ms"
+        )
     return status
 
 

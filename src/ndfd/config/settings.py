@@ -231,7 +231,7 @@ class NetworkSettings(_Group):
         512, "Connections that each door keeps open. An idle one costs a descriptor and some 10 KiB."
     )
     max_connections_per_user: Annotated[int, kinds.Number(1, 65536)] = _key(
-        128, "Those that one user may have, so that no user can keep all others out. Holds for the Varlink door."
+        128, "Those that one user may have, so that no user can keep all others out. Not of those from the network."
     )
     stall_timeout: Annotated[float, kinds.Duration(0.1, 3600.0)] = _key(
         30.0, "A peer that leaves a message unfinished, or an answer unread, is cut off after this time."

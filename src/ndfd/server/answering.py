@@ -7,6 +7,7 @@ SIGKILL takes effect, so every moment is one of those that `recovered` knows.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Sequence
 from enum import Enum
@@ -26,7 +27,7 @@ class Standing(Enum):
     UNANSWERED = "unanswered"
     #: All was sent, and the request is consumed.
     ANSWERED = "answered"
-    #: A part of the answer was sent.
+    #: A part of the answer was sent, or the request cannot be consumed whole.
     BROKEN = "broken"
 
 
@@ -49,7 +50,10 @@ class Answering:
             if sent_bytes < self._notes[_ANSWER_BYTES]:
                 return Standing.BROKEN
             consumed_bytes = self._notes[_PEEKED_BYTES] - platform.resuming.peeked_bytes(sock)
-            consume(sock, self._notes[_REQUEST_BYTES] - consumed_bytes)
+            try:
+                consume(sock, self._notes[_REQUEST_BYTES] - consumed_bytes)
+            except OSError:
+                return Standing.BROKEN
             return Standing.ANSWERED
         return Standing.UNANSWERED
 
@@ -69,7 +73,8 @@ class Answering:
         """Sends `data`, the descriptors with its first byte, then consumes the request; how much was sent, in bytes.
 
         Unless it is all, the request is not consumed; then call `forget`, when that is noted, also after OSError, which
-        is raised when the peer is gone. `peeked_bytes` are those that were looked at and are not consumed.
+        is raised when the peer is gone, or as by `consume`. `peeked_bytes` are those that were looked at and are not
+        consumed.
         """
         if not self._sender.takes(len(data)):
             return 0
@@ -86,7 +91,17 @@ class Answering:
 
 
 def consume(sock: socket.socket, request_bytes: int) -> None:
-    """Takes what is there, and was looked at, out of the socket."""
+    """Takes what was looked at out of the socket; `ConnectionAbortedError` when not all of that is there.
+
+    So it would be with a byte that the peer sends out of band (MSG_OOB of send(2)), which is looked at like any other
+    and left out by what is read, but for `platform.resuming`. Never is it waited for, nor read for ever after the end.
+    """
     while request_bytes:
-        # One read ends behind the bytes that were sent together with descriptors.
-        request_bytes -= len(sock.recv(request_bytes))
+        try:
+            # One read ends behind the bytes that were sent together with descriptors.
+            taken = len(sock.recv(request_bytes))
+        except BlockingIOError:
+            taken = 0
+        if not taken:
+            raise ConnectionAbortedError(errno.ECONNABORTED, "what was looked at is not there any more")
+        request_bytes -= taken

@@ -15,7 +15,7 @@ class DoorLimits:
 
     #: An idle connection costs one descriptor and some 10 KiB.
     connections_max: int = 512
-    #: So that no single user can keep all others out. Of the Varlink door.
+    #: So that no single user can keep all others out. Who comes over the network counts as no user.
     connections_per_user_max: int = 128
     #: A peer that leaves a message unfinished, or an answer unread, is cut off after this time.
     stall_s: float = 30.0

@@ -7,6 +7,7 @@ import contextlib
 import email.utils
 import http
 import logging
+from collections import Counter
 from dataclasses import dataclass, field
 
 import uvicorn
@@ -15,6 +16,7 @@ from uvicorn.server import ServerState
 
 from ndfd import platform
 from ndfd.errors import Busy, NdfdError, UsageError
+from ndfd.platform import Peer
 from ndfd.server.access import REMOTE
 from ndfd.server.generation import Serving
 from ndfd.server.http_problem import problem_response
@@ -57,8 +59,16 @@ class Shared:
     remote: bool
     state: ServerState = field(default_factory=ServerState)
     in_use: Held = field(default_factory=Held)
+    #: Connections by their users' numbers; none of those from the network.
+    of_users: Counter[int] = field(default_factory=Counter)
     #: Set to the end by the door's `stop`: a connection whose TLS handshake ends after that is not served.
     stopping: bool = False
+
+    def forget_one_of(self, uid: int) -> None:
+        """A connection of this user has ended."""
+        self.of_users[uid] -= 1
+        if not self.of_users[uid]:
+            del self.of_users[uid]
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -90,7 +100,7 @@ class HttpProtocol(HttpToolsProtocol):
                 return
         # uvicorn copies it into the scope of each request.
         self.app_state = {"peer": peer, "abort": transport.abort, "touch": self.touch}
-        if len(self.connections) > self._shared.serving.current.door.connections_max:
+        if self._is_one_too_many(peer):
             self._refuse(
                 Busy(
                     "too many connections are open",
@@ -144,6 +154,16 @@ class HttpProtocol(HttpToolsProtocol):
 
     def abandon(self) -> None:
         """The door stops, and cancels the request that is still under way."""
+
+    def _is_one_too_many(self, peer: Peer) -> bool:
+        """Of all connections of the door, of which this one is counted already, or of its user's."""
+        limits = self._shared.serving.current.door
+        if peer != REMOTE:
+            self._shared.of_users[peer.uid] += 1
+            self._presence.callback(self._shared.forget_one_of, peer.uid)
+            if self._shared.of_users[peer.uid] > limits.connections_per_user_max:
+                return True
+        return len(self.connections) > limits.connections_max
 
     def _arm_head_timer(self) -> None:
         self._head_timer = self.loop.call_later(self._limits.head_timeout_s, self._head_overdue)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Sequence
 
 from ndfd import platform
+from ndfd.server.answering import consume
 from ndfd.server.hangup import PeerGoneError
 from ndfd.server.keeping import Kept
 from ndfd.server.stream import READ_BYTES, Closing, FdStream
@@ -87,7 +88,7 @@ class KeptStream(FdStream):
         self._kept.touch()
 
     def consume(self) -> None:
-        """Takes from the kernel what was read.
+        """Takes from the kernel what was read; `PeerGoneError` when not all of that is there (`answering.consume`).
 
         While the caller has the descriptors open, this drops none for the last time, which might wait for their file
         system.
@@ -95,15 +96,20 @@ class KeptStream(FdStream):
         if not self._held:
             return
         self._kept.touch()
-        while self._held:
-            if self._descriptors_ahead:
+        try:
+            while self._held and self._descriptors_ahead:
                 taken, descriptors = self._read_now(self._held, socket.MSG_CMSG_CLOEXEC)
                 # Sent in one piece with this message, though they belong to a later one.
                 self._stripped = self._stripped or bool(descriptors)
                 self._close(descriptors)
-            else:
-                taken = self.sock.recv(self._held)
-            self._held -= len(taken)
+                if not taken:
+                    raise PeerGoneError
+                self._held -= len(taken)
+            consume(self.sock, self._held)
+        except OSError as error:
+            raise PeerGoneError from error
+        finally:
+            self._held = 0
 
     def settle(self) -> None:
         """Call when all that was read is answered."""

@@ -11,7 +11,6 @@ bytes that are left there. `Edges` tells once of each arrival.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import select
 import socket
 from collections.abc import Callable
@@ -25,6 +24,8 @@ _READ_BYTES = 256 * 1024
 #: Of what is written and not sent: above the first the protocol is told to pause, below the second to go on.
 _HIGH_BYTES = 64 * 1024
 _LOW_BYTES = 16 * 1024
+#: The peer sends no more, or has gone.
+_HUNG_UP = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 
 
 class Edges:
@@ -33,12 +34,11 @@ class Edges:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
-        self._watched: dict[int, Callable[[bool], None]] = {}
-        self._hung_up = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
+        self._watched: dict[int, Callable[[int], None]] = {}
         self._loop.add_reader(self._epoll.fileno(), self._tell)
 
-    def watch(self, fd: int, arrived: Callable[[bool], None]) -> None:
-        """`arrived` is told whether the peer sends no more. What is there already is an arrival as well."""
+    def watch(self, fd: int, arrived: Callable[[int], None]) -> None:
+        """`arrived` is told the events, as of epoll_ctl(2). What is there already is an arrival as well."""
         self._epoll.register(fd, select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET)
         self._watched[fd] = arrived
 
@@ -56,7 +56,7 @@ class Edges:
         for fd, events in self._epoll.poll(0):
             # Whoever was told before it may have had this one forgotten.
             if (arrived := self._watched.get(fd)) is not None:
-                arrived(events & self._hung_up != 0)
+                arrived(events)
 
 
 class PeekedProtocol(asyncio.Protocol):
@@ -195,8 +195,8 @@ class PeekingTransport(asyncio.Transport):
         self._kept.touch()
         if self._peeking:
             self._peeking = False
-            self._take()
-            self._read_soon()
+            if self._take():
+                self._read_soon()
 
     def answered(self) -> None:
         """To be called by the protocol at the end of each answer."""
@@ -207,12 +207,15 @@ class PeekingTransport(asyncio.Transport):
 
     # Reading
 
-    def _arrived(self, hung_up: bool) -> None:
-        if hung_up and self._holding and not self._protocol.in_body:
+    def _arrived(self, events: int) -> None:
+        if events & _HUNG_UP and self._holding and not self._protocol.in_body:
             # What came before is not read any more.
             self._no_more_comes()
         else:
             self._read()
+            if events & select.EPOLLHUP:
+                # Nobody is there for an answer, and of the end behind what was read nothing else tells.
+                self._read_soon()
 
     def _read_soon(self) -> None:
         if not self._read_planned:
@@ -244,6 +247,8 @@ class PeekingTransport(asyncio.Transport):
             self._left += len(data)
             if self._left > self._left_max_bytes:
                 self.consume()
+                if self._ended:
+                    return
         else:
             # An arrival is told of once: it is read to its end, with a turn of the others in between.
             self._read_soon()
@@ -279,10 +284,15 @@ class PeekingTransport(asyncio.Transport):
         self._protocol.eof_received()
         self.close()
 
-    def _take(self) -> None:
-        """Consumes what was looked at."""
-        consume(self._sock, self._left)
-        self._left = 0
+    def _take(self) -> bool:
+        """Consumes what was looked at; False, and the connection ends, when that is not there any more."""
+        left, self._left = self._left, 0
+        try:
+            consume(self._sock, left)
+        except OSError as error:
+            self._end(error)
+            return False
+        return True
 
     # Writing
 
@@ -297,7 +307,8 @@ class PeekingTransport(asyncio.Transport):
             self._send(self._send_whole)
         else:
             self.consume()
-            self._send(self._sock.send)
+            if not self._ended:
+                self._send(self._sock.send)
 
     def _send_whole(self, data: bytes | memoryview) -> int:
         """Of an answer that is the end of its exchange."""
@@ -330,8 +341,10 @@ class PeekingTransport(asyncio.Transport):
 
     def _await_room(self) -> None:
         if self._unsent and not self._awaits_room:
-            self._awaits_room = True
             self.consume()
+            if self._ended:
+                return
+            self._awaits_room = True
             self._loop.add_writer(self._sock.fileno(), self._send, self._sock.send)
         elif not self._unsent and self._awaits_room:
             self._awaits_room = False
@@ -354,7 +367,8 @@ class PeekingTransport(asyncio.Transport):
         if self._closing or self._feeding or self._unsent or not self._protocol.at_rest:
             return
         if not self._kept.settled:
-            self._take()
+            if not self._take():
+                return
             self._kept.settle()
             self._peeking = self._kept.resumable
         if self._retiring:
@@ -382,6 +396,5 @@ class PeekingTransport(asyncio.Transport):
             if not let_go:
                 self._kept.touch()
                 # Or the peer would see a reset for what is left there, instead of the end.
-                with contextlib.suppress(OSError):
-                    self._take()
+                self._take()
                 self._kept.close()

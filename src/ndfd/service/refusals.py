@@ -71,6 +71,18 @@ def refuse_unreachable(unit: str, command: Path) -> None:
                 raise NotSupported(said, hint=_ELSEWHERE)
 
 
+def refuse_changeable(unit: str, command: Path) -> None:
+    """`NotSupported` when others than root could change what this unit runs as root.
+
+    They could in a folder that they may write to, but for what is root's own in one like /tmp (S_ISVTX).
+    """
+    for path in needed_paths(command):
+        for each in (*reversed(path.parents), path):
+            if (who := _who_may_change(each)) is not None:
+                said = f"{unit} would run {path} as root, which {who} can change: {each}"
+                raise NotSupported(said, hint="install ndfd as root, where nobody else may write (`/opt/ndfd`)")
+
+
 def folders_beyond(unit: str, command: Path) -> tuple[str, ...]:
     """The folders of the command, its interpreter and its code that a process of the unit does not see by itself.
 
@@ -144,3 +156,17 @@ def _allows(path: Path, ids: tuple[int, frozenset[int]] | None) -> bool:
     elif ids is not None and status.st_gid in ids[1]:
         wanted <<= 3
     return bool(status.st_mode & wanted)
+
+
+def _who_may_change(path: Path) -> str | None:
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    if status.st_uid != 0:
+        return f"user {status.st_uid}"
+    if stat.S_ISLNK(status.st_mode) or status.st_mode & stat.S_ISVTX:
+        return None
+    if status.st_mode & stat.S_IWOTH:
+        return "everybody"
+    return f"group {status.st_gid}" if status.st_mode & stat.S_IWGRP and status.st_gid != 0 else None

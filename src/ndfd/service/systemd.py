@@ -13,7 +13,13 @@ from ndfd.service.machine import Machine
 from ndfd.service.manager import Install, Logs, Manager, Uninstall
 from ndfd.service.packaged import PACKAGED_COMMAND, check_command, installed_command
 from ndfd.service.plan import Plan, RunCommand, Standing
-from ndfd.service.refusals import refuse_other_users, refuse_unreachable, refuse_without_systemd, user_environment
+from ndfd.service.refusals import (
+    refuse_changeable,
+    refuse_other_users,
+    refuse_unreachable,
+    refuse_without_systemd,
+    user_environment,
+)
 from ndfd.service.report import ServiceFile, ServiceStatus
 from ndfd.service.stamp import version_in
 from ndfd.service.systemd_failure import failure, refused_reload, why
@@ -33,6 +39,8 @@ from ndfd.service.systemd_uninstall import Installed, removal
 from ndfd.service.systemd_units import Unit, shown
 
 _INSTANCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+#: Their folders would be those that the units share, /run/ndfd-root, or root's own, /var/lib/ndfd-tune.
+_NOT_INSTANCES = frozenset({"root", "tune"})
 #: Lines of its log that say why it does not run.
 _LINES = 12
 #: What else it leaves on the machine, beside the folders of state and configuration.
@@ -47,6 +55,11 @@ class Systemd(Manager):
         """`UsageError` for an instance that no unit can be named by."""
         if instance is not None and not _INSTANCE.fullmatch(instance):
             raise UsageError(f"--instance {instance}: a name of letters, digits, - and _ is needed")
+        if instance in _NOT_INSTANCES:
+            raise UsageError(
+                f"--instance {instance}: ndfd has a folder of its own that is called ndfd-{instance}",
+                hint="give the instance another name",
+            )
         self.machine = machine
         self._user = user
         self._instance = instance
@@ -68,6 +81,8 @@ class Systemd(Manager):
         refuse_masked(self.machine, names)
         if files is not None:
             refuse_unreachable(files.text(self._named_file(self.name)), command)
+            if files.text(TUNE_UNIT):
+                refuse_changeable(TUNE_UNIT, command)
             if not wish.force:
                 refuse_changed(files)
         units = tuple(self._show(name) for name in names)
