@@ -38,7 +38,7 @@ LINES: tuple[tuple[str, str | None], ...] = (
     ("[logging]", None),
     ("level = debug", "9: not a value: text goes in quotes"),
     ('format = "xml"', "10: logging.format: 'xml' is none of auto, console, json"),
-    ("output.file = 1", "1: logging.output: a table where \"stderr\" or an absolute path is needed"),
+    ("output.file = 1", "1: logging.output: a table where \"stderr\" or \"journal\" or an absolute path is needed"),
     ("[swarm]", "2: swarm: is declared twice, first in line 4"),
     ("[[metrics]]", "3: metrics: there is one such group: write [metrics]"),
     ("enabled = true", None),

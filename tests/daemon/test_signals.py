@@ -59,7 +59,7 @@ def logging_daemon(start: Start, tmp_path: Path) -> Running:
         NDFD_LOGGING__OUTPUT=str(tmp_path / "log"), NDFD_LOGGING__LEVEL="error", NDFD_SECURITY__TOKEN=_TOKEN
     )
     ready(process)
-    return Running(process, "", tmp_path / "run")
+    return Running(process, tmp_path / "run", "")
 
 
 def test_sigusr1_tells_the_state_of_a_daemon_that_converts(logging_daemon: Running, tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_sigusr1_tells_the_state_of_a_daemon_that_converts(logging_daemon: Runni
 def test_sigusr1_names_the_jobs_that_run(start: Start, tmp_path: Path) -> None:
     process = start(NDFD_LOGGING__OUTPUT=str(tmp_path / "log"))
     ready(process)
-    daemon = Running(process, "", tmp_path / "run")
+    daemon = Running(process, tmp_path / "run", "")
     with daemon.client() as client:
         job = client.submit(documents.slow_second_page(10_000_000)).job
         while not client.job(job.id).pages_done:

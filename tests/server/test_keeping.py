@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -418,6 +419,50 @@ def test_an_answer_to_a_peer_that_is_gone_is_an_error_and_leaves_nothing(
     theirs.send(b"one")
     assert kept.answer(b"another", (), 3, 3) == 7
     assert theirs.recv(100) == b"another"
+
+
+def begun(manager: Manager) -> Kept | None:
+    """Of the next daemon, which looks at the request of its one connection; None when it has closed that."""
+    taken = manager.keeper().take_up("door")
+    if not taken:
+        return None
+    ((sock, kept),) = taken
+    platform.resuming.prepare_peeking(sock)
+    sock.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        sock.recv(100, socket.MSG_PEEK)
+    return kept
+
+
+def ended(kept: Kept | None) -> None:
+    """Its daemon ends with it as it is."""
+    assert kept is not None
+    kept.let_go()
+
+
+def test_a_request_that_ends_one_daemon_after_the_other_is_not_begun_for_ever(
+    manager: Manager, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    theirs, ours = pair
+    manager.keeper().keep("door", ours)
+    ours.close()
+    # An idle one is taken up as often as there are daemons.
+    for _ in range(20):
+        ended(begun(manager))
+    theirs.send(b"one")
+    for _ in range(10):
+        ended(begun(manager))
+    kept = begun(manager)
+    assert kept is not None
+    # Whatever daemon answers it: the next request is begun with.
+    assert kept.answer(b"answer", (), 3, 3) == 6
+    ended(kept)
+    theirs.send(b"two")
+    for _ in range(11):
+        ended(begun(manager))
+    assert begun(manager) is None
+    assert theirs.recv(100) == b"answer"
+    assert theirs.recv(1) == b""
 
 
 def _sent_at_once(sock: socket.socket) -> int:

@@ -31,7 +31,8 @@ def _end(status: int) -> NoReturn:
     """
     if _is_observed():
         sys.exit(status)
-    # By these two names Python's own multiprocessing ends its processes, likewise before os._exit.
+    # Python's own multiprocessing ends its processes by the first, likewise before os._exit; the second has no public
+    # name either.
     threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
     atexit._run_exitfuncs()  # noqa: SLF001
     os._exit(status if _flushed() else _EX_NOT_FLUSHED)

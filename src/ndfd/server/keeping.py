@@ -11,6 +11,7 @@ consumed: for answers that are sent at once, `Answering` tells what was done.
 from __future__ import annotations
 
 import contextlib
+import logging
 import mmap
 import os
 import socket
@@ -18,6 +19,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ndfd import platform
 from ndfd.server.answering import NOTES_BYTES, Answering, Standing
+
+_log = logging.getLogger(__name__)
 
 #: What the manager calls the memory of the table.
 TABLE_NAME = "connections"
@@ -33,6 +36,10 @@ _WORD_BYTES = 8
 _FIRST_SLOT = 1 + NOTES_BYTES // _WORD_BYTES
 _TABLE_BYTES = _WORD_BYTES * (_FIRST_SLOT + 2 * _SLOTS)
 _SETTLED, _TOUCHED = 1, 2
+#: Above the standing: how many daemons in a row ended with the same request begun and not answered.
+_ENDED_SHIFT = 8
+#: Of them, after which the request is taken for the cause: its connection is closed, or it would end every daemon.
+_ENDED_MAX = 10
 
 #: Descriptors in one message to the manager: SCM_MAX_FD of unix(7) is 253.
 _TOGETHER_MAX = 250
@@ -85,7 +92,15 @@ class ConnectionTable:
     def is_settled(self, cookie: int) -> bool:
         """Whether the connection is in the table and may be taken up."""
         slot = self._slots.get(cookie)
-        return slot is not None and self._words[slot + 1] == _SETTLED
+        return slot is not None and self._words[slot + 1] & ((1 << _ENDED_SHIFT) - 1) == _SETTLED
+
+    def ended(self, cookie: int) -> int:
+        """How many daemons in a row ended with the request that waits there."""
+        return self._words[self._slots[cookie] + 1] >> _ENDED_SHIFT
+
+    def note_ended(self, cookie: int, count: int) -> None:
+        """Of a settled connection: sets what `ended` tells."""
+        self._words[self._slots[cookie] + 1] = _SETTLED | count << _ENDED_SHIFT
 
     def note(self, cookie: int, *, settled: bool) -> None:
         """From now on it may, or may not, be taken up."""
@@ -113,13 +128,16 @@ class Kept:
         table: ConnectionTable | None = None,
         cookie: int = 0,
         answering: Answering | None = None,
+        *,
+        suspect: bool = False,
     ) -> None:
-        """Without a table it is one that nobody keeps."""
+        """Without a table it is one that nobody keeps. `suspect`: daemons have ended with its request."""
         self._sock = sock
         self._table = table
         self._cookie = cookie
         self._answering = answering
         self._settled = True
+        self._suspect = suspect
         self._left = False
         self._stored = True
 
@@ -147,6 +165,7 @@ class Kept:
         """Call when the request is consumed and its answer is with the kernel."""
         if not self._settled and self._table is not None:
             self._table.note(self._cookie, settled=True)
+            self._suspect = False
         self._settled = True
 
     def answer(self, data: bytes, descriptors: Sequence[int], request_bytes: int, peeked_bytes: int) -> int:
@@ -171,6 +190,10 @@ class Kept:
                 if sent:
                     self.touch()
                 answering.forget()
+        if self._suspect and sent == len(data):
+            assert self._table is not None
+            self._table.note_ended(self._cookie, 0)
+            self._suspect = False
         return sent
 
     def close(self) -> None:
@@ -256,18 +279,31 @@ class Keeper:
         return kept
 
     def take_up(self, door: str) -> list[tuple[socket.socket, Kept]]:
-        """The connections of a former daemon that may be served further, once; the others of this door are closed."""
+        """The connections of a former daemon that may be served further, once; the others of this door are closed.
+
+        So are those whose request was begun by one daemon after the other that then ended.
+        """
         taken = []
         for fd in self._passed.pop(CONNECTION_PREFIX + door, ()):
             sock = socket.socket(fileno=fd)
             cookie = platform.socket_cookie(sock)
-            if self._table is not None and self._table.is_settled(cookie):
-                taken.append((sock, Kept(sock, self._table, cookie, self._answering)))
+            if self._table is not None and self._table.is_settled(cookie) and self._may_begin(sock, cookie):
+                suspect = self._table.ended(cookie) > 0
+                taken.append((sock, Kept(sock, self._table, cookie, self._answering, suspect=suspect)))
             else:
                 _end(sock)
                 if self._table is not None:
                     self._table.remove(cookie)
         return taken
+
+    def _may_begin(self, sock: socket.socket, cookie: int) -> bool:
+        assert self._table is not None
+        # What was looked at is a request that was begun, or was about to be.
+        ended = self._table.ended(cookie) + 1 if platform.resuming.peeked_bytes(sock) > 0 else 0
+        self._table.note_ended(cookie, ended)
+        if ended > _ENDED_MAX:
+            _log.warning("a connection is closed: %d daemons in a row ended with its request", ended)
+        return ended <= _ENDED_MAX
 
     def _make_table(self, fds: list[int]) -> ConnectionTable:
         assert self._store is not None
