@@ -64,9 +64,14 @@ class Manager:
             other.sendto(b"END=1", self._notified.address)
         self._thread.join()
         self._notified.socket.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Keeps nothing any more: peers of what was kept see the end, if the daemon has ended."""
         for fds in self.stored.values():
             for fd in fds:
                 os.close(fd)
+        self.stored.clear()
 
     def start(
         self,

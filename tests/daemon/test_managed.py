@@ -448,6 +448,7 @@ def test_the_watchdog_is_silent_when_the_store_does_not_write_and_an_abort_says_
         # As systemd does when the watchdog's limit is over.
         process.send_signal(signal.SIGABRT)
         assert process.wait(60) == -signal.SIGABRT
+        manager.drop()
         thread.join()
         log = manager.log.read_text()
         assert "Fatal Python error: Aborted" in log

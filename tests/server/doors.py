@@ -31,7 +31,7 @@ from ndfd.server.keeping import Keeper
 from ndfd.server.methods import Daemon, Methods
 from ndfd.server.occupancy import Held
 from ndfd.server.varlink_door import VarlinkDoor
-from ndfd.supervisor.task import never
+from ndfd.supervisor.task import never, nothing
 from tests.server.jobs_in_memory import JobsInMemory
 from tests.server.results import SANDBOX, Result, sealed_result
 from tests.server.storing_manager import StoringManager
@@ -61,6 +61,7 @@ class ScriptedConversions:
         uid: int,
         on_page: OnPage | None,
         background: Callable[[], bool] = never,
+        on_worker: Callable[[], None] = nothing,
     ) -> Result:
         self.seen.append((options, uid))
         self.started.set()

@@ -22,7 +22,7 @@ from ndfd.server.generation import DoorLimits
 from ndfd.server.http_door import HttpDoorLimits
 from ndfd.server.keeping import Keeper
 from ndfd.server.varlink_door import VarlinkDoor
-from ndfd.supervisor.task import never
+from ndfd.supervisor.task import never, nothing
 from tests.server.doors import LIMITS, Doors, ScriptedConversions, listening
 from tests.server.results import Result
 
@@ -193,6 +193,7 @@ class _Staying(ScriptedConversions):
         uid: int,
         on_page: OnPage | None,
         background: Callable[[], bool] = never,
+        on_worker: Callable[[], None] = nothing,
     ) -> Result:
         name = options.name or ""
         self._log.send(name.encode())

@@ -23,7 +23,7 @@ from ndfd.server.keeping import CONNECTION_PREFIX
 from ndfd.server.kept_stream import KeptStream
 from ndfd.server.repeating import REPEATABLE
 from ndfd.server.varlink_exchange import Exchange
-from ndfd.supervisor.task import never
+from ndfd.supervisor.task import never, nothing
 from tests.server.doors import LIMITS, Doors, ScriptedConversions, open_descriptors
 from tests.server.kept_doors import KeptDoors, Killable, Shelf, next_daemon
 from tests.server.results import Result
@@ -88,6 +88,7 @@ class Refusing(ScriptedConversions):
         uid: int,
         on_page: OnPage | None,
         background: Callable[[], bool] = never,
+        on_worker: Callable[[], None] = nothing,
     ) -> Result:
         self.started.set()
         await self._refused.wait()
