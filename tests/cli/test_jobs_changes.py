@@ -154,7 +154,8 @@ def test_a_list_of_ids_is_what_the_other_commands_take(ndfd: Ndfd, at_work: Door
 
 
 def test_a_daemon_that_goes_away_is_said_once(ndfd: Ndfd, at_work: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = submit(at_work, *["wait"] * 40)
+    # Many more than there are connections: each of those may break once.
+    ids = submit(at_work, *["wait"] * 200)
     cancel = Client.cancel
 
     def leaving(self: Client, job_id: str) -> object:

@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 
 from ndfd.model.configuration import ReloadReport
@@ -29,6 +30,12 @@ from tests.server.results import Result
 #: Forks in milliseconds, from a process without threads.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["tests.server.kept_doors"])
+
+
+def end_helpers() -> None:
+    """Ends what multiprocessing leaves running beside this process, whose children other tests count."""
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]
 
 
 class Shelf:

@@ -25,13 +25,19 @@ from ndfd.server.repeating import REPEATABLE
 from ndfd.server.varlink_exchange import Exchange
 from ndfd.supervisor.task import never, nothing
 from tests.server.doors import LIMITS, Doors, ScriptedConversions, open_descriptors
-from tests.server.kept_doors import KeptDoors, Killable, Shelf, next_daemon
+from tests.server.kept_doors import KeptDoors, Killable, Shelf, end_helpers, next_daemon
 from tests.server.results import Result
 from tests.server.varlink_peer import CONVERT, GET_STATUS, Peer, document
 
 INLINE = {"document": {"data": base64.b64encode(b"a document").decode()}}
 RELOAD = "io.ndfd.Service.Reload"
 KEPT = CONNECTION_PREFIX + "varlink"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes_end() -> Iterator[None]:
+    yield
+    end_helpers()
 
 
 @pytest.fixture

@@ -189,4 +189,5 @@ def prepare(font_dirs: Any) -> Engine:
 
 
 if __name__ == "__main__":
+    double.widen_confinement()
     sys.exit(nursery.main(prepare, sys.argv[1:]))
