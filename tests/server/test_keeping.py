@@ -13,9 +13,10 @@ import pytest
 
 from ndfd import platform
 from ndfd.platform import PassedDescriptor
-from ndfd.server import keeping
+from ndfd.server import connection_table
 from ndfd.server.accepting import Accepting
-from ndfd.server.keeping import CONNECTION_PREFIX, TABLE_NAME, ConnectionTable, Keeper, Kept
+from ndfd.server.connection_table import ConnectionTable
+from ndfd.server.keeping import CONNECTION_PREFIX, TABLE_NAME, Keeper, Kept
 from tests.server.doors import open_descriptors
 
 
@@ -225,7 +226,22 @@ def test_a_connection_in_the_midst_of_an_exchange_is_not_let_go(
     kept.let_go()
 
 
-def test_a_connection_that_is_not_in_the_table_is_closed(
+def test_a_connection_whose_daemon_ended_when_it_had_just_handed_it_over_is_taken_up(
+    manager: Manager, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, ours = pair
+    keeper = manager.keeper()
+    monkeypatch.setattr(ConnectionTable, "add", lambda table, cookie: True)
+    keeper.keep("door", ours)
+    monkeypatch.undo()
+    ours.close()
+    theirs.send(b"one")
+    ((sock, kept),) = manager.keeper().take_up("door")
+    assert sock.recv(100, socket.MSG_PEEK) == b"one"
+    kept.close()
+
+
+def test_a_connection_of_a_table_that_is_lost_is_closed(
     manager: Manager, pair: tuple[socket.socket, socket.socket]
 ) -> None:
     theirs, ours = pair
@@ -265,7 +281,7 @@ def test_the_table_is_stored_once(manager: Manager) -> None:
 def test_a_full_table_keeps_no_more(
     manager: Manager, pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "_TABLE_BYTES", 8 * (keeping._FIRST_SLOT + 2))
+    monkeypatch.setattr(connection_table, "_TABLE_BYTES", 8 * (connection_table._FIRST_SLOT + 2))
     keeper = manager.keeper()
     assert keeper.keep("door", pair[0]).resumable
     assert not keeper.keep("door", pair[1]).resumable

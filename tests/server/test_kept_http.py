@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ndfd.server.connection_table import ConnectionTable
 from ndfd.server.http_app import make_app
 from ndfd.server.http_door import HttpDoor, HttpDoorLimits
 from ndfd.server.http_routes import REPEATABLE, route
-from ndfd.server.keeping import ConnectionTable, Keeper
+from ndfd.server.keeping import Keeper
 from tests.server.doors import Doors, connected, listening
 from tests.server.storing_manager import StoringManager, storing_manager
 
@@ -308,7 +309,7 @@ def test_what_must_not_be_done_twice_is_not_left_to_the_next_door(managed: Manag
 def test_a_connection_that_the_table_has_no_place_for_is_closed_with_the_door(
     managed: Managed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ConnectionTable, "add", lambda *_: False)
+    monkeypatch.setattr(ConnectionTable, "is_full", True)
     first = managed.door()
     with managed.connect(HEALTH) as sock:
         answer(sock)

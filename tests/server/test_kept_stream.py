@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from ndfd import platform
 from ndfd.errors import ProtocolError
 from ndfd.protocol.varlink import Framer, Received
+from ndfd.server.connection_table import ConnectionTable
 from ndfd.server.hangup import PeerGoneError
-from ndfd.server.keeping import ConnectionTable, Kept
+from ndfd.server.keeping import Kept
 from ndfd.server.kept_stream import KeptStream
 from ndfd.server.stream import READ_BYTES, FdStream, closing_all
 from tests.server.doors import open_descriptors

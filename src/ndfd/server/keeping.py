@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import mmap
 import os
+import select
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ndfd import platform
-from ndfd.server.answering import NOTES_BYTES, Answering, Standing
+from ndfd.server.answering import Answering, Standing
+from ndfd.server.connection_table import SLOTS, ConnectionTable
 
 _log = logging.getLogger(__name__)
 
@@ -27,20 +28,9 @@ TABLE_NAME = "connections"
 #: What it calls the connections of a door: this and the door's name.
 CONNECTION_PREFIX = "connection-"
 
-#: Changes with the meaning of what is in the table, and of what is left in a socket: an older daemon's is not taken up.
-_VERSION = 1
-_SLOTS = 8192
-#: The first word of the table is its version; then come the notes of `Answering`, then two words for each slot: the
-#: socket's cookie, and its standing.
-_WORD_BYTES = 8
-_FIRST_SLOT = 1 + NOTES_BYTES // _WORD_BYTES
-_TABLE_BYTES = _WORD_BYTES * (_FIRST_SLOT + 2 * _SLOTS)
-_SETTLED, _TOUCHED = 1, 2
-#: Above the standing: how many daemons in a row ended with the same request begun and not answered.
-_ENDED_SHIFT = 8
-#: Of them, after which the request is taken for the cause: its connection is closed, or it would end every daemon.
+#: Daemons that ended with the same request begun, after which that is taken for the cause: its connection is closed, or
+#: it would end every daemon.
 _ENDED_MAX = 10
-
 #: Descriptors in one message to the manager: SCM_MAX_FD of unix(7) is 253.
 _TOGETHER_MAX = 250
 #: What a manager keeps that does not say how much: what the packaged units ask for (FileDescriptorStoreMax=).
@@ -49,74 +39,6 @@ _MANAGERS_MAX = 2048
 _OTHERS_MAX = 16
 #: The manager's queue of messages is full: it empties it in less.
 _AGAIN_S = 0.01
-
-
-class ConnectionTable:
-    """In shared memory: of each connection that is kept, whether it may be taken up. Survives SIGKILL."""
-
-    def __init__(self, fd: int | None = None) -> None:
-        """`fd` is the memory of a former daemon's table, which this one takes over; None makes an empty one."""
-        self.fd = platform.memfd("ndfd-connections") if fd is None else fd
-        os.ftruncate(self.fd, _TABLE_BYTES)
-        memory = memoryview(mmap.mmap(self.fd, _TABLE_BYTES))
-        self._words = memory.cast("Q")
-        if self._words[0] != _VERSION:
-            for index in range(len(self._words)):
-                self._words[index] = 0
-            self._words[0] = _VERSION
-        #: For `Answering`.
-        self.notes = memory[_WORD_BYTES : _WORD_BYTES * _FIRST_SLOT]
-        #: By the cookie, the index of the slot's first word.
-        self._slots: dict[int, int] = {}
-        self._free: list[int] = []
-        for slot in reversed(range(_FIRST_SLOT, len(self._words), 2)):
-            if cookie := self._words[slot]:
-                self._slots[cookie] = slot
-            else:
-                self._free.append(slot)
-
-    def __len__(self) -> int:
-        """Connections in it."""
-        return len(self._slots)
-
-    def add(self, cookie: int) -> bool:
-        """Notes a connection, settled; False when the table is full."""
-        if not self._free:
-            return False
-        slot = self._slots[cookie] = self._free.pop()
-        # In this order: a daemon that dies in between leaves a slot without a connection.
-        self._words[slot + 1] = _SETTLED
-        self._words[slot] = cookie
-        return True
-
-    def is_settled(self, cookie: int) -> bool:
-        """Whether the connection is in the table and may be taken up."""
-        slot = self._slots.get(cookie)
-        return slot is not None and self._words[slot + 1] & ((1 << _ENDED_SHIFT) - 1) == _SETTLED
-
-    def ended(self, cookie: int) -> int:
-        """How many daemons in a row ended with the request that waits there."""
-        return self._words[self._slots[cookie] + 1] >> _ENDED_SHIFT
-
-    def note_ended(self, cookie: int, count: int) -> None:
-        """Of a settled connection: sets what `ended` tells."""
-        self._words[self._slots[cookie] + 1] = _SETTLED | count << _ENDED_SHIFT
-
-    def note(self, cookie: int, *, settled: bool) -> None:
-        """From now on it may, or may not, be taken up."""
-        self._words[self._slots[cookie] + 1] = _SETTLED if settled else _TOUCHED
-
-    def remove(self, cookie: int) -> None:
-        """Forgets a connection, if it is there."""
-        slot = self._slots.pop(cookie, None)
-        if slot is not None:
-            self._words[slot] = 0
-            self._free.append(slot)
-
-    def retain(self, cookies: Iterable[int]) -> None:
-        """Forgets all but these."""
-        for cookie in self._slots.keys() - set(cookies):
-            self.remove(cookie)
 
 
 class Kept:
@@ -236,7 +158,7 @@ class Keeper:
         leaves the others alone."""
         self._store = store
         self._later = later
-        self._kept_max = min(_SLOTS, (descriptors_max or _MANAGERS_MAX) - _OTHERS_MAX)
+        self._kept_max = min(SLOTS, (descriptors_max or _MANAGERS_MAX) - _OTHERS_MAX)
         self._passed: dict[str, list[int]] = {}
         #: By the manager's name for them, connections that are not with it yet.
         self._waiting: dict[str, list[Kept]] = {}
@@ -265,17 +187,20 @@ class Keeper:
 
     def keep(self, door: str, sock: socket.socket) -> Kept:
         """For a connection that was just accepted."""
-        if self._table is None:
-            return Kept(sock)
-        cookie = platform.socket_cookie(sock)
         # Beyond what the manager keeps, it would drop it without a word.
-        if len(self._table) >= self._kept_max or not self._table.add(cookie):
+        if self._table is None or self._table.is_full or len(self._table) >= self._kept_max:
             return Kept(sock)
+        # Before all else, because whatever comes next may be the end of this process.
+        name = CONNECTION_PREFIX + door
+        stored = not self._retrying and self._store is not None and self._store(name, (sock.fileno(),))
+        cookie = platform.socket_cookie(sock)
+        self._table.add(cookie)
         kept = Kept(sock, self._table, cookie, self._answering)
-        kept.store_later()
-        self._waiting.setdefault(CONNECTION_PREFIX + door, []).append(kept)
-        if not self._retrying:
-            self._hand_over()
+        if not stored:
+            kept.store_later()
+            self._waiting.setdefault(name, []).append(kept)
+            if not self._retrying:
+                self._try_again()
         return kept
 
     def take_up(self, door: str) -> list[tuple[socket.socket, Kept]]:
@@ -312,7 +237,13 @@ class Keeper:
         # Without the table in safety no connection is of use: they are then all found unsettled, and closed.
         if not fds:
             self._store(TABLE_NAME, (table.fd,))
-        table.retain(self._cookies())
+        cookies = self._cookies()
+        table.retain(cookies)
+        if table.continued:
+            # Those that were handed over, and then the daemon ended. One that it had closed is not there either.
+            for cookie, fd in cookies.items():
+                if cookie not in table and not _is_ended(fd):
+                    table.add(cookie)
         return table
 
     def _make_answering(self, table: ConnectionTable) -> Answering:
@@ -334,7 +265,7 @@ class Keeper:
         return cookies
 
     def _hand_over(self) -> None:
-        """As soon as they are accepted, because whatever comes next may be the end of this process."""
+        """To a manager that had no time when they were accepted."""
         assert self._store is not None
         self._retrying = False
         for name, waiting in list(self._waiting.items()):
@@ -363,6 +294,13 @@ def _borrowed(fd: int) -> Iterator[socket.socket]:
         yield sock
     finally:
         sock.detach()
+
+
+def _is_ended(fd: int) -> bool:
+    """Whether a connection was shut down, as `Kept.close` does it."""
+    poll = select.poll()
+    poll.register(fd, 0)
+    return bool(poll.poll(0))
 
 
 def _end(sock: socket.socket) -> None:
