@@ -142,6 +142,15 @@ def test_what_finds_the_queue_full_is_sent_in_order_as_soon_as_there_is_room(not
     assert [next(iter(lines)) for lines in later] == ["READY", "RELOADING", "FDSTOREREMOVE", "STOPPING"]
 
 
+def test_a_full_queue_is_seen_before_anything_is_sent(notified: Notified) -> None:
+    manager = manager_of(notified)
+    assert manager.has_room()
+    filled = fill(notified)
+    assert not manager.has_room()
+    told(notified, filled)
+    assert manager.has_room()
+
+
 def test_of_what_comes_again_by_itself_nothing_is_kept_when_the_queue_is_full(notified: Notified) -> None:
     manager = manager_of(notified)
     filled = fill(notified)

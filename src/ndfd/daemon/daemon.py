@@ -88,7 +88,7 @@ class Daemon:
         self._serving = Serving()
         manager, later = reports.manager, asyncio.get_running_loop().call_later
         store_kept = manager.store if manager.keeps_descriptors() else None
-        self._keeper = Keeper(store_kept, handed.connections, later, manager.keeps_max)
+        self._keeper = Keeper(store_kept, handed.connections, later, manager.keeps_max, manager.has_room)
         info = ServiceInfo("The ndfd project", "ndfd", __version__, "", INTERFACES)
         self._varlink = VarlinkDoor(self._serving, info, keeper=self._keeper)
         app = make_app(self._serving, self._metrics.render, __version__)

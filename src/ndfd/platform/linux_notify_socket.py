@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import errno
 import os
+import select
 import socket
 import struct
 import threading
@@ -34,9 +36,20 @@ class NotifySocket:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         weakref.finalize(self, self._socket.close)
+        #: Connected, for only so does the kernel say whether there is room; empty when nobody listens.
+        self._probe = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        weakref.finalize(self, self._probe.close)
+        self._room = select.poll()
+        with contextlib.suppress(OSError):
+            self._probe.connect(self._address)
+            self._room.register(self._probe, select.POLLOUT)
         #: Found no room, and are sent by a thread of their own as soon as there is.
         self._waiting: deque[bytes] = deque()
         self._changed = threading.Condition()
+
+    def has_room(self) -> bool:
+        """Whether a message that was offered now would be sent."""
+        return not self._waiting and bool(self._room.poll(0))
 
     def offer(self, message: str, fds: Sequence[int] = ()) -> bool:
         """Sends it if there is room now; False, and nothing was sent, when not. Never waits."""

@@ -105,6 +105,10 @@ class LinuxServiceManager(ServiceManager):
         """FDSTORE=1."""
         return self._socket is not None and self._socket.offer(_to_store(name), fds)
 
+    def has_room(self) -> bool:
+        """By poll(2)."""
+        return self._socket is None or self._socket.has_room()
+
     def unstore(self, name: str) -> None:
         """FDSTOREREMOVE=1."""
         self._tell("FDSTOREREMOVE=1", f"FDNAME={name}")

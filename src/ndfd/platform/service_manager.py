@@ -71,6 +71,10 @@ class ServiceManager:
         """
         return False
 
+    def has_room(self) -> bool:
+        """Whether it would take something to store at this moment."""
+        return True
+
     def unstore(self, name: str) -> None:
         """Drops everything that is kept under this name."""
 

@@ -152,12 +152,14 @@ class Keeper:
         passed: Iterable[platform.PassedDescriptor] = (),
         later: Callable[[float, Callable[[], None]], object] | None = None,
         descriptors_max: int | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`store`, `passed` and `descriptors_max` are the manager's (`ServiceManager.store`, `take_passed`,
-        `keeps_max`); `later` is the loop's `call_later`. Of `passed`, it takes over the table and the connections, and
-        leaves the others alone."""
+        """`store`, `passed`, `descriptors_max` and `has_room` are the manager's (`ServiceManager.store`, `take_passed`,
+        `keeps_max`, `has_room`); `later` is the loop's `call_later`. Of `passed`, it takes over the table and the
+        connections, and leaves the others alone."""
         self._store = store
         self._later = later
+        self._has_room = has_room
         self._kept_max = min(SLOTS, (descriptors_max or _MANAGERS_MAX) - _OTHERS_MAX)
         self._passed: dict[str, list[int]] = {}
         #: By the manager's name for them, connections that are not with it yet.
@@ -182,8 +184,8 @@ class Keeper:
 
     @property
     def behind(self) -> bool:
-        """Whether the manager has not taken all yet: what is accepted now would be lost with this process."""
-        return self._retrying
+        """Whether the manager has no time: what is accepted now would be lost with this process."""
+        return self._retrying or not self._has_room()
 
     def keep(self, door: str, sock: socket.socket) -> Kept:
         """For a connection that was just accepted."""
