@@ -39,7 +39,8 @@ _SYSTEMCTL = (
     + """
 [ "$1" = --user ] && shift
 verb=$1; shift
-units=$here/root/etc/systemd/system
+root=$here/root
+units=$root/etc/systemd/system
 [ -e "$here/user-units" ] && read -r units < "$here/user-units"
 case $verb in
 --version) read -r version < "$here/version"; echo "systemd $version (a distribution)" ;;
@@ -47,7 +48,7 @@ show)
     for unit; do :; done
     case $unit in *@*) file="${unit%%@*}@.${unit##*.}" ;; *) file=$unit ;; esac
     load=not-found active=inactive enabled=
-    for folder in "$units" "$here/root/usr/lib/systemd/system"; do
+    for folder in "$units" "$root/usr/lib/systemd/system"; do
         [ -f "$folder/$file" ] && load=loaded enabled=disabled path=$folder/$file
     done
     [ -e "$here/states/$unit.failed" ] && active=failed

@@ -190,10 +190,11 @@ def test_with_tuning_the_system_is_as_it_was_when_it_is_uninstalled(bed: Systemd
 
 
 def test_a_virtual_environment_in_a_home_is_refused_and_one_elsewhere_serves(bed: SystemdBed) -> None:
-    for folder in ("/root/venv/bin", "/srv/ndfd/bin"):
+    home = bed.sh("echo ~root").strip()
+    for folder in (f"{home}/venv/bin", "/srv/ndfd/bin"):
         bed.sh('mkdir -p "$1" && cp /usr/bin/ndfd "$1"', folder)
-    refused = ndfd(bed, "install", "--command", "/root/venv/bin/ndfd", status=69)
-    assert "the service could not see /root/venv/bin/ndfd: its unit has ProtectHome=yes" in refused
+    refused = ndfd(bed, "install", "--command", f"{home}/venv/bin/ndfd", status=69)
+    assert f"the service could not see {home}/venv/bin/ndfd: its unit has ProtectHome=yes" in refused
     ndfd(bed, "install", "--command", "/srv/ndfd/bin/ndfd")
     assert bed.run("systemctl", "show", "--value", "-p", "ExecStart", "ndfd")[1].startswith("{ path=/srv/ndfd/bin/ndfd")
 

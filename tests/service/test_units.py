@@ -30,6 +30,8 @@ ExecStartPre=/usr/bin/ndfd-other /opt/usr/bin/ndfd
 WantedBy=multi-user.target
 """
 
+_HOME_OF_ROOT = PurePosixPath("/root")
+
 
 @pytest.mark.parametrize(
     ("said", "version"),
@@ -105,14 +107,14 @@ def test_a_process_that_sees_only_what_is_named_sees_where_ndfd_lies() -> None:
 @pytest.mark.parametrize(
     ("line", "path", "hidden"),
     [
-        ("ProtectHome=yes", "/root/venv/bin/ndfd", True),
+        ("ProtectHome=yes", f"{_HOME_OF_ROOT}/venv/bin/ndfd", True),
         ("ProtectHome=tmpfs", "/home/me/venv/bin/ndfd", True),
         ("ProtectHome=read-only", "/home/me/venv/bin/ndfd", False),
         ("ProtectHome=no", "/home/me/venv/bin/ndfd", False),
         ("PrivateTmp=yes", "/tmp/venv/bin/ndfd", True),
         ("PrivateTmp=yes", "/tmpx/ndfd", False),
         ("InaccessiblePaths=-/srv /mnt", "/mnt/ndfd", True),
-        ("ProtectHome=yes\nProtectHome=no", "/root/ndfd", False),
+        ("ProtectHome=yes\nProtectHome=no", f"{_HOME_OF_ROOT}/ndfd", False),
         ("ProtectHome=yes", "/opt/ndfd/bin/ndfd", False),
     ],
 )

@@ -173,9 +173,10 @@ def test_its_log_may_be_a_file(machine: Machine) -> None:
 def test_a_backup_goes_wherever_its_caller_may_write(machine: Machine) -> None:
     machine.start()
     assert machine.as_user(MEMBER, f"ndfd submit --wait {EXAMPLES}/report.pdf >/dev/null")[0] == 0
-    said = machine.bed.sh("NDFD_SOCKET=/run/ndfd/ndfd.sock ndfd backup /root/backup.tar")
+    backup = f"{machine.bed.sh('echo ~root').strip()}/backup.tar"
+    said = machine.bed.sh(f"NDFD_SOCKET=/run/ndfd/ndfd.sock ndfd backup {backup}")
     assert "1 job" in said
-    assert machine.bed.run("ndfd", "restore", "--verify-only", "/root/backup.tar")[0] == 0
+    assert machine.bed.run("ndfd", "restore", "--verify-only", backup)[0] == 0
 
 
 def test_with_the_networks_drop_in_it_is_reached_with_a_token_that_its_user_may_not_read(machine: Machine) -> None:
